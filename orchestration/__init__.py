@@ -1,0 +1,1 @@
+"""The domain: runs of steps that are never lost. No Flask, no Celery, no environment."""

@@ -1,0 +1,146 @@
+"""What an action sees of its attempt. It never sees the engine or the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from orchestration.actions.outcomes import ActionCancelled
+from schemas.json import Json, JsonObject
+from schemas.progress import Item, Phase, Progress
+from schemas.workflow import SshTarget
+
+
+class AttemptServices(Protocol):
+    """What the context needs from the worker around it. All methods return at once unless said otherwise."""
+
+    def progress(self, progress: Progress) -> None:
+        """Publish progress, and store it at most every half second with a trailing write."""
+
+    def log(self, text: str, level: str) -> None:
+        """Publish a piece of log and store it soon."""
+
+    def checkpoint(self, data: Json) -> None:
+        """Store a checkpoint under the fence; blocks. Raises LeaseLost when a later attempt holds the step."""
+
+    def result(self, key: str) -> Json:
+        """The result of an earlier step, None if it has none; blocks. Raises KeyError for an unknown step."""
+
+    def secret(self, name: str) -> str:
+        """The value of a secret; redacted from then on. Raises Permanent when missing or not for this action."""
+
+
+@dataclass
+class CancelToken:
+    """Tells a running action to stop. Set from other threads, or by a signal handler."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+    reason: str = ""
+    _closers: list[Callable[[], None]] = field(default_factory=list)
+
+    def cancel(self, reason: str) -> None:
+        """Ask the action to stop: sets the event, then closes what was registered with `on_cancel`."""
+        if self.event.is_set():
+            return
+        self.reason = reason
+        self.event.set()
+        for close in list(self._closers):
+            try:
+                close()
+            except Exception:  # noqa: BLE001, S112 - a closer that fails must not keep the others from closing
+                continue
+
+    def add_closer(self, close: Callable[[], None]) -> None:
+        """Call `close` when the attempt is cancelled, at once if it already is."""
+        self._closers.append(close)
+        if self.event.is_set():
+            close()
+
+    def remove_closer(self, close: Callable[[], None]) -> None:
+        """Forget a closer that is no longer needed."""
+        if close in self._closers:
+            self._closers.remove(close)
+
+
+@dataclass(frozen=True)
+class ActionContext:
+    """One attempt at a step, as the action sees it."""
+
+    run_id: str
+    step_key: str
+    attempt: int
+    params: Mapping[str, Any]
+    results: Mapping[str, Any]
+    restored: Json
+    deadline: datetime
+    host: SshTarget | None
+    settings: Mapping[str, Any]
+    services: AttemptServices
+    token: CancelToken
+    signal: JsonObject | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for all attempts at this step; hand it to services that de-duplicate."""
+        return f"{self.run_id}/{self.step_key}"
+
+    def progress(
+        self,
+        *,
+        percent: float | None = None,
+        message: str | None = None,
+        detail: str | None = None,
+        items: Sequence[Item | Mapping[str, Any]] | None = None,
+        phases: Sequence[Phase | Mapping[str, Any]] | None = None,
+        active_phase: int | None = None,
+    ) -> None:
+        """Say how far the attempt is. Replaces what was said before; cheap to call often."""
+        kind = "multi_phase" if phases else "checklist" if items else "simple" if percent is None else "percentage"
+        self.services.progress(
+            Progress.model_validate(
+                {
+                    "type": kind,
+                    "percent": percent,
+                    "message": message,
+                    "detail": detail,
+                    "items": items,
+                    "phases": phases,
+                    "active_phase": active_phase,
+                }
+            )
+        )
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Add text to the step's log."""
+        self.services.log(text, level)
+
+    def checkpoint(self, data: Json) -> None:
+        """Store `data` (at most 256 KiB of JSON) for the next attempt, which finds it as `restored`.
+
+        Raises: LeaseLost when a later attempt holds the step; let it pass.
+        """
+        self.services.checkpoint(data)
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the action should stop; `ctx.cancelled.wait(seconds)` is the right way to sleep."""
+        return self.token.event
+
+    def raise_if_cancelled(self) -> None:
+        """Raise ActionCancelled if the action should stop."""
+        if self.token.event.is_set():
+            raise ActionCancelled(self.token.reason)
+
+    def on_cancel(self, close: Callable[[], None]) -> None:
+        """Call `close` (close a channel, kill a child) as soon as the attempt is cancelled."""
+        self.token.add_closer(close)
+
+    def secret(self, name: str) -> str:
+        """The value of a secret named by a `SecretRef` parameter. It is redacted wherever it would appear.
+
+        Raises: Permanent when it does not exist or is not meant for this action or host.
+        """
+        return self.services.secret(name)

@@ -1,0 +1,54 @@
+"""What an action says of itself: name, queue, parameters, and what may be assumed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.actions.outcomes import ActionReturn
+from schemas.statuses import Role
+from schemas.workflow import RetryPolicy
+
+
+class ActionParams(BaseModel):
+    """Base for parameter models: unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoParams(ActionParams):
+    """For actions without parameters."""
+
+
+class SecretRef(BaseModel):
+    """Names a secret, `{"secret": "civitai"}`; only parameters of this type may. The value is read by `ctx.secret`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    secret: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
+
+
+@dataclass(frozen=True)
+class ActionDeclaration:
+    """An action as registered.
+
+    idempotent: an attempt lost after it began may be repeated.
+    killable: runs in the prefork pool, where it can be terminated.
+    role: the least role that may start it.
+    needs_host: the run must have an SSH target.
+    """
+
+    name: str
+    function: Callable[[Any, Any], ActionReturn]
+    params: type[BaseModel]
+    queue: str = "default"
+    idempotent: bool = False
+    killable: bool = False
+    needs_host: bool = False
+    timeout_s: float = 3600.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    role: Role = Role.OPERATOR
+    summary: str = ""
+    accepts_signal: bool = False

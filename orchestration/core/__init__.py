@@ -1,0 +1,1 @@
+"""Pure rules: values in, a value out. No I/O, no clock, no hidden randomness."""

@@ -1,0 +1,1 @@
+"""The use cases: start and control runs, hold attempts, sweep. One transaction each."""

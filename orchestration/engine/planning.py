@@ -1,0 +1,158 @@
+"""From a workflow as sent to rows: checks actions, rights, parameters and references before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestration.actions.declaration import ActionDeclaration
+from orchestration.core.conditions import parse_condition
+from orchestration.core.dag import PlannedStep, plan_steps
+from orchestration.core.references import find_references, referenced_steps
+from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooLarge
+from schemas.json import JsonObject
+from schemas.statuses import Role
+from schemas.workflow import StepSpec, WorkflowSpec
+
+MAX_PARAMS_BYTES = 256 * 1024
+Actions = Mapping[str, ActionDeclaration]
+
+
+def plan_workflow(workflow: WorkflowSpec, actions: Actions, role: Role) -> list[JsonObject]:
+    """The rows of a workflow's steps.
+
+    Raises: InvalidWorkflow with the place and the mend; NotAllowed when `role` may not start one of the actions.
+    """
+    if not any(step.enabled for step in workflow.steps):
+        raise InvalidWorkflow("no step is enabled", where="/steps", mend="enable at least one step")
+    if len(workflow.steps) > workflow.max_steps:
+        raise InvalidWorkflow(
+            f"{len(workflow.steps)} steps, but max_steps is {workflow.max_steps}", where="/max_steps", mend="raise it"
+        )
+    for position, step in enumerate(workflow.steps):
+        declared = check_action(step, f"/steps/{position}", actions, role)
+        if declared.needs_host and step.enabled and workflow.ssh is None:
+            raise InvalidWorkflow(
+                f"step {step.key!r} works on a host, but the run has none",
+                where="/ssh",
+                mend="give the run an SSH connection, such as 'ssh -p 22 root@host'",
+            )
+    return plan_rows(workflow.steps, actions, workflow.step_delay_s)
+
+
+def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) -> list[JsonObject]:
+    """The rows of steps whose actions were checked; positions count from 0.
+
+    Raises: InvalidWorkflow for what is wrong with the graph or a reference.
+    """
+    planned = plan_steps(steps, references=_reads)
+    return [step_row(step, actions[step.spec.action], step_delay_s) for step in planned]
+
+
+def check_action(step: StepSpec, where: str, actions: Actions, role: Role) -> ActionDeclaration:
+    """The declaration of a step's action, once its parameters and the caller's right to it are checked."""
+    declared = actions.get(step.action)
+    if declared is None:
+        raise InvalidWorkflow(
+            f"step {step.key!r}: there is no action {step.action!r}",
+            where=f"{where}/action",
+            mend="GET /workflow/actions lists the actions there are",
+        )
+    if not role.includes(declared.role):
+        raise NotAllowed(
+            f"step {step.key!r}: action {step.action!r} needs the role {declared.role}",
+            where=f"{where}/action",
+            mend=f"ask someone with the role {declared.role}",
+        )
+    _check_parameters(step, declared, where)
+    return declared
+
+
+def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: float) -> JsonObject:
+    """One row as the SQL function `insert_steps` takes it, with the action's defaults filled in."""
+    step = planned.spec
+    delay_s = step.delay_s if step.delay_s is not None else (step_delay_s if planned.needs else 0.0)
+    status = "waiting" if planned.status == "ready" and delay_s > 0 else str(planned.status)
+    policy = {
+        "retry": (step.retry or declared.retry).model_dump(mode="json"),
+        "on_failure": step.model_dump(mode="json", exclude_unset=True).get("on_failure", "fail"),
+        "on_lost": step.on_lost or ("retry" if declared.idempotent else "fail"),
+        "timeout_s": step.timeout_s or declared.timeout_s,
+    }
+    if planned.when:
+        policy["when"] = planned.when
+    return {
+        "position": planned.position,
+        "key": step.key,
+        "action": step.action,
+        "queue": declared.queue,
+        "label": step.label or step.key,
+        "status": status,
+        "disabled": not step.enabled,
+        "blocked_by": planned.blocked_by,
+        "delay_s": delay_s,
+        "needs": planned.needs,
+        "dependents": planned.dependents,
+        "params": step.params,
+        "policy": policy,
+        "reads": sorted(_reads(step) | (parse_condition(planned.when).steps if planned.when else set())),
+    }
+
+
+def fingerprint(document: Any) -> str:
+    """SHA-256 of a canonical JSON form; equal bodies have equal fingerprints."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _reads(step: StepSpec) -> set[str]:
+    try:
+        wanted = referenced_steps(step.params)
+        return wanted | parse_condition(step.when).steps if step.when else wanted
+    except PerdureError as error:
+        raise InvalidWorkflow(
+            f"step {step.key!r}: {error.message}", where=f"steps/{step.key}{error.where or ''}", mend=error.mend
+        ) from error
+
+
+def _check_parameters(step: StepSpec, declared: ActionDeclaration, where: str) -> None:
+    size = len(json.dumps(step.params, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if size > MAX_PARAMS_BYTES:
+        raise TooLarge(
+            f"step {step.key!r}: parameters are {size} bytes, the limit is {MAX_PARAMS_BYTES}",
+            where=f"{where}/params",
+            mend="pass large data by reference, such as a URL or a path",
+        )
+    try:
+        declared.params.model_validate(step.params)
+    except ValidationError as error:
+        # What a reference will bring is checked when the step runs.
+        problems = [e for e in error.errors(include_url=False, include_input=False) if not _templated(step.params, e["loc"])]
+        if problems:
+            first = problems[0]
+            place = "/".join(str(part) for part in first["loc"])
+            raise InvalidWorkflow(
+                f"step {step.key!r}: parameter {place or 'params'}: {first['msg']}",
+                where=f"{where}/params/{place}",
+                mend=f"GET /workflow/actions has the schema of {declared.name}",
+            ) from error
+
+
+def _templated(params: Any, location: Sequence[str | int]) -> bool:
+    value = params
+    for part in location:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            break
+    if value is params:
+        return False
+    return bool(find_references(value))
+
+

@@ -1,0 +1,332 @@
+"""Start and control runs. Each control is one transition in PostgreSQL; messages and events follow its commit."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2.errors
+
+from orchestration.engine.attempts import ready_steps, run_event
+from orchestration.engine.planning import Actions, check_action, fingerprint, plan_workflow
+from orchestration.errors import (
+    IllegalControl,
+    InvalidWorkflow,
+    RunActive,
+    RunExists,
+    TooLarge,
+    UnknownRun,
+    UnknownStep,
+)
+from orchestration.ports import Actor, Dispatcher, EventSink
+from orchestration.store.database import Database, as_jsonb
+from schemas.json import Json, JsonObject
+from schemas.statuses import RunStatus
+from schemas.workflow import WorkflowSpec, is_public_id
+
+MAX_RUN_PARAMS_BYTES = 256 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True)
+class StartedRun:
+    """A run that was accepted, now or by an earlier request with the same id and body (`created` false)."""
+
+    run_id: str
+    created: bool
+    status: RunStatus
+    version: int
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """A run as a control left it."""
+
+    run_id: str
+    status: RunStatus
+    version: int
+
+
+class Runs:
+    """The use cases of runs against one database."""
+
+    def __init__(
+        self, database: Database, dispatcher: Dispatcher, events: EventSink, actions: Actions, *, resend_s: float
+    ) -> None:
+        self.database = database
+        self.dispatcher = dispatcher
+        self.events = events
+        self.actions = actions
+        self.resend_s = resend_s
+
+    def start(
+        self,
+        workflow: WorkflowSpec,
+        actor: Actor,
+        *,
+        run_id: str | None = None,
+        idempotency_key: str | None = None,
+        forked_from: str | None = None,
+        preset: Mapping[str, Json] | None = None,
+    ) -> StartedRun:
+        """Accept a run and send its first steps. The same id or key with the same body answers the same run.
+
+        `preset` gives results to steps that need not run again (a fork).
+        Raises: InvalidWorkflow, NotAllowed, TooLarge; RunExists when the id or key was used with another body;
+        RunActive when the concurrency key is held by another run.
+        """
+        rows = plan_workflow(workflow, self.actions, actor.role)
+        _check_size(workflow)
+        if run_id is not None and not is_public_id(run_id):
+            raise InvalidWorkflow(
+                "the workflow_id is malformed",
+                where="/workflow_id",
+                mend="use 1 to 128 letters, digits, dots, colons, hyphens or underscores",
+            )
+        if preset:
+            rows = _preset(rows, preset)
+        run_id = run_id or new_run_id()
+        document = workflow.model_dump(mode="json", exclude_unset=True)
+        answer = self.database.call(
+            "SELECT start_run(%s, %s, %s)",
+            as_jsonb(
+                {
+                    "public_id": run_id,
+                    "name": workflow.name,
+                    "template_id": workflow.template_id,
+                    "workflow": document,
+                    "params": workflow.params,
+                    "ssh": workflow.ssh.model_dump(mode="json") if workflow.ssh else None,
+                    "metadata": workflow.metadata,
+                    "request_hash": fingerprint([document, forked_from]),
+                    "created_by": actor.name,
+                    "created_role": actor.role,
+                    "forked_from": forked_from,
+                    "max_steps": workflow.max_steps,
+                    "priority": workflow.priority,
+                    "concurrency_key": workflow.concurrency_key,
+                    **({"idempotency_key": idempotency_key} if idempotency_key else {}),
+                }
+            ),
+            as_jsonb(rows),
+            self.resend_s,
+        )
+        if answer["status"] != "ok":
+            return self._existing(answer, workflow)
+        self.dispatcher.send(ready_steps(run_id, answer["ready"], workflow.priority))
+        return StartedRun(run_id, True, RunStatus(answer["run_status"]), answer["version"])
+
+    def stop(self, run_id: str, actor: Actor) -> Controlled:
+        """Ask a run to stop; `cancelling` until the work in progress is confirmed stopped."""
+        return self._control(run_id, "stop", "SELECT stop_run(%s, %s)", run_id, _by(actor))
+
+    def pause(self, run_id: str, actor: Actor) -> Controlled:
+        """Let steps in flight finish and claim nothing new."""
+        return self._control(run_id, "pause", "SELECT pause_run(%s, %s)", run_id, _by(actor))
+
+    def resume(self, run_id: str, actor: Actor) -> Controlled:
+        """Go on with a paused run."""
+        return self._control(run_id, "resume", "SELECT resume_run(%s, %s, %s)", run_id, _by(actor), self.resend_s)
+
+    def retry(self, run_id: str, actor: Actor, *, step: str | None = None) -> Controlled:
+        """Run a finished run again from `step`, or from all that failed; what depends on it is reset too.
+
+        Raises: UnknownRun, UnknownStep, IllegalControl, NotAllowed; RunActive when its host is in use by now.
+        """
+        self._check_rights(run_id, actor)
+        sql = "SELECT retry_run(%s, %s, %s, %s)"
+        return self._control(run_id, "retry", sql, run_id, step, _by(actor), self.resend_s, step=step)
+
+    def skip(self, run_id: str, actor: Actor, *, step: str) -> Controlled:
+        """Skip a step that has not begun, or the failed step of a finished run, which then goes on behind it."""
+        self._check_rights(run_id, actor)
+        sql = "SELECT skip_step(%s, %s, %s, %s)"
+        return self._control(run_id, "skip", sql, run_id, step, _by(actor), self.resend_s, step=step)
+
+    def signal(self, run_id: str, actor: Actor, *, step: str, payload: JsonObject) -> Controlled:
+        """Give a waiting step its input, once. One that comes early is kept for the step.
+
+        Raises: UnknownRun, UnknownStep; IllegalControl when the step takes no signal, has ended or already has one.
+        """
+        action = self.database.call(
+            "SELECT s.action FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.public_id = %s AND s.key = %s",
+            run_id,
+            step,
+        )
+        if action is not None and (action not in self.actions or not self.actions[action].accepts_signal):
+            raise IllegalControl(
+                f"step {step!r} runs {action!r}, which takes no signal",
+                where="/step",
+                mend="signal a wait_for_signal step",
+            )
+        sql = "SELECT signal_step(%s, %s, %s, %s, %s)"
+        values = (run_id, step, as_jsonb(payload), actor.name, self.resend_s)
+        return self._control(run_id, "signal", sql, *values, step=step)
+
+    def restart(self, run_id: str, actor: Actor, *, new_id: str | None = None) -> StartedRun:
+        """Start the same workflow again from the beginning, as a new run."""
+        return self.start(self.workflow(run_id), actor, run_id=new_id, forked_from=run_id)
+
+    def fork(
+        self, run_id: str, actor: Actor, *, step: str, params: JsonObject | None = None, new_id: str | None = None
+    ) -> StartedRun:
+        """A new run that keeps the results before `step` and runs it, and what depends on it, again.
+
+        `params` replaces the parameters of that step.
+        Raises: UnknownRun, UnknownStep, and what `start` raises.
+        """
+        workflow = self.workflow(run_id)
+        if step not in {spec.key for spec in workflow.steps}:
+            raise UnknownStep(f"the run's workflow has no step {step!r}", where="/step", mend="name one of its steps")
+        steps = tuple(
+            spec.model_copy(update={"params": params}) if spec.key == step and params is not None else spec
+            for spec in workflow.steps
+        )
+        # Rebuilt by validation, so that what was set is known again and defaults stay defaults.
+        changed = workflow.model_copy(update={"steps": steps}).model_dump(mode="json", exclude_unset=True)
+        if params is not None:
+            for spec in changed["steps"]:
+                if spec["key"] == step:
+                    spec["params"] = params
+        rows = self.database.rows(
+            "SELECT s.key, a.result FROM steps s JOIN runs r ON r.id = s.run_id "
+            "LEFT JOIN attempts a ON a.run_id = s.run_id AND a.position = s.position AND a.attempt = s.attempt "
+            "WHERE r.public_id = %s AND s.status = 'completed' AND s.made_by IS NULL",
+            run_id,
+        )
+        again = _behind(plan_workflow(workflow, self.actions, actor.role), step)
+        preset = {key: result for key, result in rows if key not in again}
+        forked = WorkflowSpec.model_validate(changed)
+        return self.start(forked, actor, run_id=new_id, forked_from=run_id, preset=preset)
+
+    def workflow(self, run_id: str) -> WorkflowSpec:
+        """The workflow that a run was started with. Raises: UnknownRun."""
+        document = self.database.call(
+            "SELECT d.workflow FROM run_documents d JOIN runs r ON r.id = d.run_id WHERE r.public_id = %s", run_id
+        )
+        if document is None:
+            raise _unknown(run_id)
+        return WorkflowSpec.model_validate(document)
+
+    def archive(self, run_id: str) -> None:
+        """Detach a finished run, so that it is nobody's current run; nothing is deleted.
+
+        Raises: UnknownRun; RunActive while the run is not finished.
+        """
+        row = self.database.rows("SELECT id, status FROM runs WHERE public_id = %s", run_id)
+        if not row:
+            raise _unknown(run_id)
+        if not RunStatus(row[0][1]).is_finished:
+            raise RunActive(f"run {run_id} is {row[0][1]}", where="/workflow_id", mend="stop it first")
+        self.database.execute(
+            "UPDATE run_documents SET archived_at = coalesce(archived_at, clock_now()) WHERE run_id = %s", row[0][0]
+        )
+
+    def _check_rights(self, run_id: str, actor: Actor) -> None:
+        """Every path that makes steps run checks the rights of the person acting now."""
+        for position, spec in enumerate(self.workflow(run_id).steps):
+            check_action(spec, f"/steps/{position}", self.actions, actor.role)
+
+    def _control(self, run_id: str, control: str, sql: str, *values: Any, step: str | None = None) -> Controlled:
+        try:
+            answer = self.database.call(sql, *values)
+        except psycopg2.errors.UniqueViolation as error:
+            raise RunActive(
+                "another run is using this run's concurrency key (its host)",
+                where="/workflow_id",
+                mend="wait until that run ends, or stop it",
+            ) from error
+        match answer["status"]:
+            case "unknown_run":
+                raise _unknown(run_id)
+            case "unknown_step":
+                raise UnknownStep(f"run {run_id} has no step {step!r}", where="/step", mend="GET /workflow/steps")
+            case "illegal":
+                raise _illegal(control, run_id, answer, step)
+        status = RunStatus(answer["run_status"])
+        self.dispatcher.send(ready_steps(run_id, answer.get("ready", []), answer.get("priority", 5)))
+        if "total" in answer:
+            self.events.publish(run_id, [run_event(answer)], final=status.is_finished)
+        return Controlled(run_id, status, answer["version"])
+
+    def _existing(self, answer: JsonObject, workflow: WorkflowSpec) -> StartedRun:
+        found = answer["public_id"]
+        if answer["status"] == "busy":
+            raise RunActive(
+                f"run {found} is already active for {workflow.concurrency_key}",
+                where="/ssh_connection",
+                mend=f"wait until it ends, or stop {found}",
+            )
+        if not answer["same"]:
+            raise RunExists(
+                f"the {answer['by']} was already used for a run with another body ({found})",
+                where=f"/{answer['by']}",
+                mend="use a new one for a new run",
+            )
+        row = self.database.rows("SELECT status, version FROM runs WHERE public_id = %s", found)
+        status, version = row[0] if row else (RunStatus.COMPLETED, 0)
+        return StartedRun(found, False, RunStatus(status), version)
+
+
+def new_run_id() -> str:
+    """`workflow_<time in ms>_<random>`, as existing clients make them."""
+    return f"workflow_{time.time_ns() // 1_000_000}_{secrets.token_hex(4)}"
+
+
+def _by(actor: Actor) -> str:
+    return as_jsonb({"by": actor.name})
+
+
+def _unknown(run_id: str) -> UnknownRun:
+    return UnknownRun(f"there is no run {run_id!r}", where="/workflow_id", mend="GET /workflow/runs lists the runs")
+
+
+def _illegal(control: str, run_id: str, answer: JsonObject, step: str | None) -> IllegalControl:
+    if answer.get("already"):
+        message = f"step {step!r} already has its signal"
+    elif step is not None and "step_status" in answer:
+        message = f"cannot {control} step {step!r}, which is {answer['step_status']}"
+    else:
+        message = f"cannot {control} run {run_id}, which is {answer['run_status']}"
+    return IllegalControl(message, where="/step" if step else "/workflow_id", mend="GET /workflow/state shows it")
+
+
+def _check_size(workflow: WorkflowSpec) -> None:
+    for name, value, limit in (
+        ("params", workflow.params, MAX_RUN_PARAMS_BYTES),
+        ("metadata", workflow.metadata, MAX_METADATA_BYTES),
+    ):
+        size = len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if size > limit:
+            raise TooLarge(f"{name} are {size} bytes, the limit is {limit}", where=f"/{name}", mend="send less")
+
+
+def _behind(rows: Sequence[JsonObject], key: str) -> set[str]:
+    """The keys of a step and of all that depend on it."""
+    start = next(row["position"] for row in rows if row["key"] == key)
+    seen, todo = {start}, [start]
+    while todo:
+        for dependent in rows[todo.pop()]["dependents"]:
+            if dependent not in seen:
+                seen.add(dependent)
+                todo.append(dependent)
+    return {rows[position]["key"] for position in seen}
+
+
+def _preset(rows: list[JsonObject], preset: Mapping[str, Json]) -> list[JsonObject]:
+    """Rows in which the steps of `preset` are completed and their dependents counted down."""
+    done = {row["position"] for row in rows if row["key"] in preset}
+    changed = []
+    for row in rows:
+        # Counted for every row: what is released later counts down those that are done as well.
+        blocked = sum(1 for n in row["needs"] if n not in done and rows[n]["status"] != "skipped")
+        if row["position"] in done:
+            row = row | {"status": "completed", "result": preset[row["key"]]}
+        elif row["status"] == "pending" and not blocked:
+            row = row | {"status": "waiting" if row["delay_s"] > 0 else "ready"}
+        changed.append(row | {"blocked_by": blocked})
+    return changed

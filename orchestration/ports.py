@@ -1,0 +1,47 @@
+"""What the domain needs from outside. messaging/ provides these over Celery and Valkey; tests provide recorders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.events import Event
+from schemas.statuses import Role
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: the token's named user, with the role of now, and where from (for the audit)."""
+
+    name: str
+    role: Role
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class ReadyStep:
+    """A step that a message should be sent for. The message itself names only the run and the position."""
+
+    run_id: str
+    position: int
+    action: str
+    queue: str
+    priority: int
+
+
+class Dispatcher(Protocol):
+    """Sends the message that says a step may be ready."""
+
+    def send(self, steps: Sequence[ReadyStep]) -> None:
+        """Send; never raises. A message that is lost here is found by the sweep."""
+
+
+class EventSink(Protocol):
+    """Publishes what happens in a run to whoever watches."""
+
+    def publish(self, run_id: str, events: Sequence[Event], *, final: bool = False) -> None:
+        """Append to the run's stream; never raises, drops and counts when the broker is away.
+
+        `final`: the run has ended and its stream may expire.
+        """

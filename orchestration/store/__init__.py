@@ -1,0 +1,1 @@
+"""All SQL: tables, transition functions, named queries, migrations."""

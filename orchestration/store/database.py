@@ -1,0 +1,115 @@
+"""The connection to PostgreSQL: autocommitted calls, one round trip each, with limits on every wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import create_engine
+from sqlalchemy.pool import QueuePool
+
+from orchestration.errors import StoreUnavailable
+
+# The transition functions live in a schema named by their version, so that old and new processes can run side by side
+# during a rolling upgrade. A change of a function's signature or meaning raises the number.
+FUNCTIONS_SCHEMA = "engine_v1"
+
+# A claim of a lost connection, and what PostgreSQL says while it starts or stops: worth another try, never an answer.
+_UNREACHABLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+def connect_options(*, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000) -> dict[str, Any]:
+    """Arguments for psycopg2 that bound every wait of a connection."""
+    return {
+        "options": (
+            f"-c search_path={FUNCTIONS_SCHEMA},public -c lock_timeout={lock_timeout_ms} "
+            f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout=10000"
+        ),
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+
+
+def open_connection(url: str, *, name: str) -> psycopg2.extensions.connection:
+    """A plain autocommitting connection of its own, for work that shares nothing with others.
+
+    Raises: StoreUnavailable.
+    """
+    try:
+        connection = psycopg2.connect(url, application_name=name, **connect_options())
+    except _UNREACHABLE as error:
+        raise StoreUnavailable(_first_line(error)) from error
+    connection.autocommit = True
+    return connection
+
+
+class Database:
+    """A pool of autocommitting connections. Opens none until the first call; safe to share between threads."""
+
+    def __init__(self, url: str, *, name: str = "perdure", size: int = 5) -> None:
+        self.url = url
+        self._engine = create_engine(
+            "postgresql+psycopg2://",
+            creator=lambda: open_connection(url, name=name),
+            poolclass=QueuePool,
+            pool_size=size,
+            max_overflow=size,
+            pool_timeout=10,
+            # Nothing to undo: every call commits by itself, and a rollback would cost a round trip.
+            pool_reset_on_return=None,
+        )
+
+    def call(self, sql: str, *values: Any) -> Any:
+        """Run one statement that answers one value, in one round trip. None when it answers no row.
+
+        Raises: StoreUnavailable when PostgreSQL cannot be reached; what happened to the call is then unknown.
+        """
+        rows = self.rows(sql, *values)
+        return rows[0][0] if rows else None
+
+    def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        """Run one statement and answer its rows. Raises: StoreUnavailable."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """Run one statement that answers nothing; the number of rows it touched. Raises: StoreUnavailable."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return int(cursor.rowcount)
+
+    def close(self) -> None:
+        """Close all idle connections; after a fork, call it in the child before the first use."""
+        self._engine.dispose()
+
+    def forget(self) -> None:
+        """In a forked child: drop the parent's connections without closing them for the parent."""
+        self._engine.dispose(close=False)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        connection = self._engine.raw_connection()
+        try:
+            with connection.cursor() as cursor:  # type: ignore[attr-defined]
+                yield cursor
+        except _UNREACHABLE as error:
+            connection.invalidate()
+            raise StoreUnavailable(_first_line(error)) from error
+        finally:
+            connection.close()
+
+
+def as_jsonb(value: Any) -> str:
+    """JSON text for a jsonb parameter."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _first_line(error: BaseException) -> str:
+    return f"PostgreSQL cannot be reached: {str(error).strip().partition(chr(10))[0][:200]}"

@@ -1,0 +1,49 @@
+"""Bring a database to the tables and functions this version needs. Safe to run at every start, and by many at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from orchestration.store.database import FUNCTIONS_SCHEMA, connect_options, open_connection
+
+_HERE = Path(__file__).parent
+
+
+def migrate(url: str) -> None:
+    """Apply the migrations that are missing, then install this version's functions in their own schema.
+
+    Raises: StoreUnavailable when PostgreSQL cannot be reached.
+    """
+    open_connection(url, name="perdure-migrate").close()
+    engine = create_engine(
+        url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg2://", 1),
+        connect_args=connect_options(lock_timeout_ms=60_000, statement_timeout_ms=0) | {"options": ""},
+    )
+    config = Config()
+    config.set_main_option("script_location", str(_HERE / "migrations").replace("%", "%%"))
+    config.attributes["configure_logger"] = False
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    engine.dispose()
+    _install_functions(url)
+
+
+def _install_functions(url: str) -> None:
+    connection = open_connection(url, name="perdure-migrate")
+    connection.autocommit = False
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(7238517)")
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {FUNCTIONS_SCHEMA}")
+            # Bodies may name functions that come later in the order of the files.
+            cursor.execute("SET LOCAL check_function_bodies = off")
+            for file in sorted((_HERE / "sql" / "functions").glob("*.sql")):
+                cursor.execute(file.read_text("utf-8"))
+    finally:
+        connection.close()

@@ -1,0 +1,25 @@
+"""The tables of the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create runs, steps, attempts, trace and what they need."""
+    op.get_bind().exec_driver_sql((Path(__file__).parents[2] / "sql" / "tables.sql").read_text("utf-8"))
+
+
+def downgrade() -> None:
+    """Remove them, with all data."""
+    op.execute(
+        "DROP TABLE runs, run_documents, steps, step_documents, attempts, trace, checkpoints, progress, logs, log_sizes, "
+        "signals, idempotency_keys, workers"
+    )

@@ -1,0 +1,59 @@
+-- Take a ready step for an attempt and answer all that the attempt needs, in one round trip.
+CREATE OR REPLACE FUNCTION claim(p_public text, p_position integer, p_owner text, p_lease real)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r       runs;
+    s       steps;
+    moment  timestamptz;
+BEGIN
+    -- A look without any lock: duplicates of a message are refused cheaply.
+    PERFORM 1 FROM runs JOIN steps ON steps.run_id = runs.id
+      WHERE runs.public_id = p_public AND steps.position = p_position
+        AND steps.status = 'ready' AND NOT steps.held AND runs.status = 'running';
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', 'refused');
+    END IF;
+
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.status IS DISTINCT FROM 'running' THEN
+        RETURN jsonb_build_object('status', 'refused');
+    END IF;
+    -- The clock is read once the lock is held: a wait must not eat into the lease.
+    moment := clock_now();
+    UPDATE steps
+       SET status = 'in_progress', attempt = attempt + 1, owner = p_owner,
+           lease_until = moment + make_interval(secs => p_lease), started_at = moment, due_at = NULL, sends = 0,
+           stop_requested = false
+     WHERE run_id = r.id AND position = p_position AND status = 'ready' AND NOT held
+    RETURNING * INTO s;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', 'refused');
+    END IF;
+    UPDATE runs SET queued = queued - 1, active = active + 1, version = version + 1, updated_at = moment,
+                    started_at = coalesce(started_at, moment)
+     WHERE id = r.id;
+    INSERT INTO trace (run_id, seq, position, attempt, kind, at)
+    VALUES (r.id, r.version + 1, p_position, s.attempt, 'claimed', moment);
+
+    RETURN (
+        SELECT jsonb_build_object(
+            'status', 'claimed', 'run', r.id, 'version', r.version + 1, 'key', s.key, 'action', s.action,
+            'priority', r.priority, 'attempt', s.attempt, 'failures', s.failures, 'losses', s.losses, 'now', moment,
+            'label', d.label, 'params', d.params, 'policy', d.policy,
+            'run_name', rd.name, 'run_params', rd.params, 'ssh', rd.ssh,
+            'created_by', rd.created_by, 'created_role', rd.created_role,
+            'checkpoint', (SELECT c.data FROM checkpoints c WHERE c.run_id = r.id AND c.position = p_position),
+            'signal', (SELECT g.payload FROM signals g WHERE g.run_id = r.id AND g.position = p_position),
+            'reads', CASE WHEN d.reads = '{}' THEN '{}'::jsonb ELSE step_results(r.id, d.reads) END)
+          FROM step_documents d, run_documents rd
+         WHERE d.run_id = r.id AND d.position = p_position AND rd.run_id = r.id);
+END $$;
+
+-- Status and result of some steps, by key.
+CREATE OR REPLACE FUNCTION step_results(p_run bigint, p_keys text[]) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_object_agg(s.key, jsonb_build_object(
+               'status', s.status, 'result', CASE WHEN s.status = 'completed' THEN a.result END)), '{}')
+      FROM steps s LEFT JOIN attempts a
+        ON a.run_id = s.run_id AND a.position = s.position AND a.attempt = s.attempt
+     WHERE s.run_id = p_run AND s.key = ANY(p_keys)
+$$;

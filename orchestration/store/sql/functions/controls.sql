@@ -1,0 +1,253 @@
+-- The controls. All follow one shape: lock the run, check the status, change steps, settle the run, answer.
+
+-- Recount a run whose status and ending the control has chosen, and write it with one trace row. The row is locked.
+CREATE OR REPLACE FUNCTION settle(
+    r runs, p_kind text, p_position integer, p_detail jsonb, p_was text, p_now timestamptz
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    c           record;
+    run_status  text;
+    is_open     boolean;
+BEGIN
+    SELECT count(*) AS total,
+           count(*) FILTER (WHERE s.status = 'pending') AS pending,
+           count(*) FILTER (WHERE s.status IN ('ready', 'waiting')) AS queued,
+           count(*) FILTER (WHERE s.status = 'in_progress') AS active,
+           count(*) FILTER (WHERE s.status = 'completed') AS completed,
+           count(*) FILTER (WHERE s.status = 'failed') AS failed,
+           count(*) FILTER (WHERE s.status = 'skipped') AS skipped,
+           count(*) FILTER (WHERE s.status = 'cancelled') AS cancelled
+      INTO c FROM steps s WHERE s.run_id = r.id;
+    is_open := c.pending + c.queued + c.active > 0;
+    run_status := CASE WHEN NOT is_open THEN coalesce(r.ending, 'completed')
+                       WHEN r.ending IS NOT NULL THEN 'cancelling' ELSE r.status END;
+    UPDATE runs SET status = run_status, ending = r.ending, version = version + 1, total = c.total, pending = c.pending,
+                    queued = c.queued, active = c.active, completed = c.completed, failed = c.failed,
+                    skipped = c.skipped, cancelled = c.cancelled, updated_at = p_now,
+                    ended_at = CASE WHEN is_open THEN NULL ELSE p_now END
+     WHERE id = r.id;
+    INSERT INTO trace (run_id, seq, position, kind, run_status, at, detail)
+    VALUES (r.id, r.version + 1, p_position, p_kind, nullif(run_status, p_was), p_now, p_detail);
+    RETURN jsonb_build_object('status', 'ok', 'run', r.id, 'run_status', run_status, 'version', r.version + 1,
+                              'total', c.total, 'completed', c.completed, 'failed', c.failed, 'skipped', c.skipped);
+END $$;
+
+CREATE OR REPLACE FUNCTION refuse(r runs) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT CASE WHEN r.id IS NULL THEN jsonb_build_object('status', 'unknown_run')
+                ELSE jsonb_build_object('status', 'illegal', 'run_status', r.status) END
+$$;
+
+-- Nothing new is claimed; steps in flight finish and release into held.
+CREATE OR REPLACE FUNCTION pause_run(p_public text, p_detail jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE r runs;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.status IS DISTINCT FROM 'running' THEN
+        RETURN refuse(r);
+    END IF;
+    UPDATE steps SET held = true WHERE run_id = r.id AND status IN ('pending', 'ready', 'waiting', 'in_progress');
+    r.status := 'paused';
+    RETURN settle(r, 'paused', NULL, p_detail, 'running', clock_now());
+END $$;
+
+CREATE OR REPLACE FUNCTION resume_run(p_public text, p_detail jsonb, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r       runs;
+    moment  timestamptz;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.status IS DISTINCT FROM 'paused' THEN
+        RETURN refuse(r);
+    END IF;
+    moment := clock_now();
+    UPDATE steps SET held = false, sends = 0,
+                     due_at = CASE WHEN status = 'ready' THEN moment + make_interval(secs => p_resend) ELSE due_at END
+     WHERE run_id = r.id AND held;
+    r.status := 'running';
+    RETURN settle(r, 'resumed', NULL, p_detail, 'paused', moment)
+           || jsonb_build_object('ready', ready_steps(r.id, moment));
+END $$;
+
+CREATE OR REPLACE FUNCTION stop_run(p_public text, p_detail jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r       runs;
+    moment  timestamptz;
+    was     text;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.status = 'cancelling' THEN
+        RETURN jsonb_build_object('status', 'ok', 'run', r.id, 'run_status', r.status, 'version', r.version);
+    ELSIF r.id IS NULL OR r.ended_at IS NOT NULL THEN
+        RETURN refuse(r);
+    END IF;
+    moment := clock_now();
+    was := r.status;
+    PERFORM cancel_open_steps(r.id, moment);
+    r.ending := 'cancelled';
+    RETURN settle(r, 'stop_requested', NULL, p_detail, was, moment);
+END $$;
+
+-- Count down the dependents of a step that was satisfied outside an attempt.
+CREATE OR REPLACE FUNCTION release_dependents(s steps, p_resend real, p_now timestamptz) RETURNS void LANGUAGE sql AS $$
+    UPDATE steps d
+       SET blocked_by = d.blocked_by - 1,
+           status = CASE WHEN d.status <> 'pending' OR d.blocked_by > 1 THEN d.status
+                         WHEN d.delay_s > 0 THEN 'waiting' ELSE 'ready' END,
+           waiting_for = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 AND d.delay_s > 0 THEN 'delay' END,
+           due_at = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 THEN p_now + make_interval(
+                         secs => CASE WHEN d.delay_s > 0 THEN d.delay_s ELSE p_resend END) END
+     WHERE d.run_id = s.run_id AND d.position = ANY(s.dependents)
+$$;
+
+-- Skip a step that has not begun. In a finished run, a step that failed is skipped and the run goes on behind it.
+CREATE OR REPLACE FUNCTION skip_step(p_public text, p_key text, p_detail jsonb, p_resend real)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r       runs;
+    s       steps;
+    moment  timestamptz;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.id IS NULL OR r.status = 'cancelling' THEN
+        RETURN refuse(r);
+    END IF;
+    SELECT * INTO s FROM steps WHERE run_id = r.id AND key = p_key FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', 'unknown_step');
+    END IF;
+    moment := clock_now();
+    IF r.ended_at IS NOT NULL THEN
+        IF s.released OR r.status = 'completed' THEN
+            RETURN refuse(r) || jsonb_build_object('step_status', s.status);
+        END IF;
+        RETURN reset_steps(r, s.position, true, p_detail, p_resend, moment);
+    ELSIF s.status NOT IN ('pending', 'ready', 'waiting') THEN
+        RETURN refuse(r) || jsonb_build_object('step_status', s.status);
+    END IF;
+    UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
+     WHERE run_id = r.id AND position = s.position;
+    PERFORM release_dependents(s, p_resend, moment);
+    RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment)
+           || jsonb_build_object('ready', ready_steps(r.id, moment));
+END $$;
+
+-- Give a step its signal: the row first, then the step if it already waits.
+CREATE OR REPLACE FUNCTION signal_step(p_public text, p_key text, p_payload jsonb, p_by text, p_resend real)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r       runs;
+    s       steps;
+    moment  timestamptz;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.id IS NULL OR r.ended_at IS NOT NULL OR r.status = 'cancelling' THEN
+        RETURN refuse(r);
+    END IF;
+    SELECT * INTO s FROM steps WHERE run_id = r.id AND key = p_key FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', 'unknown_step');
+    ELSIF s.ended_at IS NOT NULL THEN
+        RETURN refuse(r) || jsonb_build_object('step_status', s.status);
+    END IF;
+    moment := clock_now();
+    INSERT INTO signals VALUES (r.id, s.position, p_payload, p_by, moment) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN refuse(r) || jsonb_build_object('step_status', s.status, 'already', true);
+    END IF;
+    UPDATE steps SET status = 'ready', waiting_for = NULL, sends = 0, due_at = moment + make_interval(secs => p_resend)
+     WHERE run_id = r.id AND position = s.position AND status = 'waiting' AND waiting_for = 'signal';
+    RETURN settle(r, 'signalled', s.position, jsonb_build_object('by', p_by), r.status, moment)
+           || jsonb_build_object('ready', ready_steps(r.id, moment));
+END $$;
+
+-- Run a finished run again from a step (from all that failed when `p_key` is null).
+CREATE OR REPLACE FUNCTION retry_run(p_public text, p_key text, p_detail jsonb, p_resend real)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r     runs;
+    seed  integer;
+BEGIN
+    SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
+    IF r.id IS NULL OR r.ended_at IS NULL OR (r.status = 'completed' AND p_key IS NULL) THEN
+        RETURN refuse(r);
+    END IF;
+    IF p_key IS NOT NULL THEN
+        SELECT s.position INTO seed FROM steps s WHERE s.run_id = r.id AND s.key = p_key;
+        IF NOT FOUND THEN
+            RETURN jsonb_build_object('status', 'unknown_step');
+        END IF;
+        PERFORM 1 FROM steps s WHERE s.run_id = r.id AND s.position = seed AND s.disabled;
+        IF FOUND THEN
+            RETURN refuse(r) || jsonb_build_object('step_status', 'skipped');
+        END IF;
+    END IF;
+    RETURN reset_steps(r, seed, false, p_detail, p_resend, clock_now());
+END $$;
+
+-- Reset a step, everything that was not satisfied, and all that depends on them. Attempts are kept: they are fences.
+CREATE OR REPLACE FUNCTION reset_steps(
+    r runs, p_seed integer, p_skip boolean, p_detail jsonb, p_resend real, p_now timestamptz
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    chosen   integer[];
+    removed  integer[];
+    was      text := r.status;
+BEGIN
+    WITH RECURSIVE reset(position) AS (
+        SELECT s.position FROM steps s WHERE s.run_id = r.id AND (s.position = p_seed OR NOT s.released)
+        UNION
+        SELECT d.position FROM reset x
+          JOIN steps s ON s.run_id = r.id AND s.position = x.position
+          JOIN steps d ON d.run_id = r.id AND (d.position = ANY(s.dependents) OR d.made_by = s.position)
+         WHERE NOT d.disabled
+    )
+    SELECT coalesce(array_agg(position), '{}') INTO chosen FROM reset;
+    -- What an expansion added goes when the step that made it runs again, and all that was made by it in turn.
+    WITH RECURSIVE gone(position) AS (
+        SELECT s.position FROM steps s WHERE s.run_id = r.id AND s.made_by = ANY(chosen)
+           AND NOT (p_skip AND s.made_by = p_seed)
+        UNION
+        SELECT s.position FROM gone g JOIN steps s ON s.run_id = r.id AND s.made_by = g.position
+    )
+    SELECT coalesce(array_agg(position), '{}') INTO removed FROM gone;
+    DELETE FROM steps WHERE run_id = r.id AND position = ANY(removed);
+    DELETE FROM step_documents WHERE run_id = r.id AND position = ANY(removed);
+    DELETE FROM checkpoints c USING steps s
+     WHERE c.run_id = r.id AND c.position = ANY(chosen)
+       AND s.run_id = r.id AND s.position = c.position AND s.status = 'completed';
+    DELETE FROM progress WHERE run_id = r.id AND position = ANY(chosen);
+    DELETE FROM signals WHERE run_id = r.id AND position = ANY(chosen);
+
+    WITH kept AS (
+        SELECT s.position, (s.position = ANY(chosen)) AS is_reset, (p_skip AND s.position = p_seed) AS is_skipped,
+               ARRAY(SELECT n FROM unnest(s.needs) n WHERE NOT n = ANY(removed)) AS needs,
+               ARRAY(SELECT n FROM unnest(s.dependents) n WHERE NOT n = ANY(removed)) AS dependents,
+               s.released
+          FROM steps s WHERE s.run_id = r.id
+    ), satisfied AS (
+        SELECT position FROM kept WHERE is_skipped OR (NOT is_reset AND released)
+    ), computed AS (
+        SELECT k.*, (SELECT count(*) FROM unnest(k.needs) n
+                      WHERE n NOT IN (SELECT position FROM satisfied))::integer AS blocked
+          FROM kept k
+    )
+    UPDATE steps s
+       SET needs = c.needs, dependents = c.dependents, blocked_by = c.blocked,
+           status = CASE WHEN c.is_skipped THEN 'skipped' WHEN NOT c.is_reset THEN s.status
+                         WHEN c.blocked > 0 THEN 'pending' ELSE 'ready' END,
+           released = CASE WHEN c.is_skipped THEN true WHEN c.is_reset THEN false ELSE s.released END,
+           failures = CASE WHEN c.is_reset THEN 0 ELSE s.failures END,
+           losses = CASE WHEN c.is_reset THEN 0 ELSE s.losses END,
+           sends = 0, held = false,
+           due_at = CASE WHEN c.is_reset AND NOT c.is_skipped AND c.blocked = 0
+                         THEN p_now + make_interval(secs => p_resend) END,
+           started_at = CASE WHEN c.is_reset THEN NULL ELSE s.started_at END,
+           ended_at = CASE WHEN c.is_skipped THEN p_now WHEN c.is_reset THEN NULL ELSE s.ended_at END
+      FROM computed c
+     WHERE s.run_id = r.id AND s.position = c.position;
+    UPDATE run_documents SET error = NULL, archived_at = NULL WHERE run_id = r.id;
+    r.status := 'running';
+    r.ending := NULL;
+    RETURN settle(r, CASE WHEN p_skip THEN 'skipped' ELSE 'retried' END, p_seed, p_detail, was, p_now)
+           || jsonb_build_object('ready', ready_steps(r.id, p_now));
+END $$;

@@ -1,0 +1,186 @@
+-- End an attempt: fence, outcome, release of dependents, counters and trace commit together.
+-- `p_lease_before` is the sweep's guard: the attempt ends only if its lease was not renewed after that time.
+CREATE OR REPLACE FUNCTION finish(
+    p_run bigint, p_position integer, p_attempt integer, p_decision jsonb, p_resend real,
+    p_lease_before timestamptz DEFAULT NULL
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    r            runs;
+    s            steps;
+    moment       timestamptz;
+    verb         text := p_decision ->> 'verb';
+    step_status  text;
+    run_status   text;
+    due          timestamptz;
+    ready        jsonb := '[]';
+    changed      jsonb := '[]';
+    expanded     record;
+    n_released   integer := 0;
+    n_requeued   integer := 0;
+    n_pending    integer := 0;
+    n_cancelled  record;
+BEGIN
+    SELECT * INTO r FROM runs WHERE id = p_run FOR NO KEY UPDATE;
+    -- A later statement than the lock, so that it sees what the holder before us committed.
+    SELECT * INTO s FROM steps
+     WHERE run_id = p_run AND position = p_position AND status = 'in_progress' AND attempt = p_attempt
+       AND (p_lease_before IS NULL OR lease_until <= p_lease_before)
+       FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', 'lease_lost');
+    END IF;
+    moment := clock_now();
+
+    -- No outcome may do nothing: a run that is stopping takes no work back, and a step cannot be cancelled alone.
+    IF r.status = 'cancelling' AND verb IN ('retry', 'wait', 'hand_back') THEN
+        verb := 'cancel';
+    ELSIF r.status <> 'cancelling' AND verb = 'cancel' THEN
+        verb := 'fail';
+    END IF;
+    step_status := CASE verb WHEN 'complete' THEN 'completed' WHEN 'skip' THEN 'skipped' WHEN 'cancel' THEN 'cancelled'
+                             WHEN 'retry' THEN 'waiting' WHEN 'wait' THEN 'waiting' WHEN 'hand_back' THEN 'ready'
+                             ELSE 'failed' END;
+
+    IF verb IN ('complete', 'skip', 'continue') AND r.status <> 'cancelling' AND p_decision ? 'expand' THEN
+        SELECT * INTO expanded FROM expand(r, s, p_decision -> 'expand', p_resend, moment);
+        IF expanded.refusal IS NOT NULL THEN
+            RETURN jsonb_build_object('status', 'refused_expansion', 'reason', expanded.refusal);
+        END IF;
+        r.total := r.total + expanded.added;
+        r.next_position := r.next_position + expanded.added;
+        n_requeued := expanded.queued;
+        n_pending := expanded.added - expanded.queued;
+        ready := expanded.ready;
+    END IF;
+
+    IF step_status = 'waiting' THEN
+        due := CASE WHEN p_decision ? 'delay_s' THEN moment + make_interval(secs => (p_decision ->> 'delay_s')::real)
+                    ELSE (p_decision ->> 'until')::timestamptz END;
+        -- The signal came while the step was on its way to wait for it: it must not wait for ever.
+        IF p_decision ->> 'reason' = 'signal' AND EXISTS (
+            SELECT FROM signals WHERE run_id = p_run AND position = p_position) THEN
+            step_status := 'ready';
+        END IF;
+        n_requeued := n_requeued + 1;
+    END IF;
+    IF step_status = 'ready' THEN
+        due := moment + make_interval(secs => p_resend);
+        n_requeued := n_requeued + (verb = 'hand_back')::integer;
+        IF NOT s.held THEN
+            ready := ready || jsonb_build_array(jsonb_build_array(p_position, s.action, s.queue));
+        END IF;
+    END IF;
+    UPDATE steps
+       SET status = step_status, owner = NULL, lease_until = NULL, stop_requested = false, due_at = due,
+           waiting_for = CASE WHEN step_status = 'waiting' THEN p_decision ->> 'reason' END,
+           failures = failures + coalesce((p_decision ->> 'failures')::integer, 0),
+           losses = losses + coalesce((p_decision ->> 'losses')::integer, 0),
+           released = verb IN ('complete', 'skip', 'continue'),
+           ended_at = CASE WHEN step_status IN ('waiting', 'ready') THEN NULL ELSE moment END
+     WHERE run_id = p_run AND position = p_position;
+    INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, error)
+    VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
+            p_decision -> 'result', p_decision -> 'error');
+
+    IF verb IN ('complete', 'skip', 'continue') AND r.status <> 'cancelling' AND s.dependents <> '{}' THEN
+        WITH counted AS (
+            UPDATE steps d
+               SET blocked_by = d.blocked_by - 1,
+                   status = CASE WHEN d.status <> 'pending' OR d.blocked_by > 1 THEN d.status
+                                 WHEN d.delay_s > 0 THEN 'waiting' ELSE 'ready' END,
+                   waiting_for = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 AND d.delay_s > 0 THEN 'delay' END,
+                   due_at = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 THEN moment + make_interval(
+                                 secs => CASE WHEN d.delay_s > 0 THEN d.delay_s ELSE p_resend END) END
+             WHERE d.run_id = p_run AND d.position = ANY(s.dependents)
+            RETURNING d.position, d.key, d.action, d.queue, d.status, d.held, d.attempt, d.due_at, d.waiting_for
+        )
+        SELECT count(*),
+               coalesce(jsonb_agg(jsonb_build_array(c.position, c.action, c.queue) ORDER BY c.position)
+                        FILTER (WHERE c.status = 'ready' AND NOT c.held), '[]') || ready,
+               coalesce(jsonb_agg(jsonb_build_array(c.position, c.key, c.status, c.attempt, c.waiting_for, c.due_at)
+                                  ORDER BY c.position), '[]')
+          INTO n_released, ready, changed
+          FROM counted c WHERE c.status IN ('ready', 'waiting');
+    END IF;
+
+    r.active := r.active - 1;
+    r.queued := r.queued + n_released + n_requeued;
+    r.pending := r.pending - n_released + n_pending;
+    r.completed := r.completed + (step_status = 'completed')::integer;
+    r.failed := r.failed + (step_status = 'failed')::integer;
+    r.skipped := r.skipped + (step_status = 'skipped')::integer;
+    r.cancelled := r.cancelled + (step_status = 'cancelled')::integer;
+    IF verb = 'fail' AND r.ending IS NULL THEN
+        r.ending := 'failed';
+        SELECT * INTO n_cancelled FROM cancel_open_steps(p_run, moment);
+        r.pending := 0;
+        r.queued := 0;
+        r.cancelled := r.cancelled + n_cancelled.cancelled;
+        ready := '[]';
+        UPDATE run_documents SET error = (p_decision -> 'error') || jsonb_build_object('step', s.key) WHERE run_id = p_run;
+    END IF;
+    run_status := CASE WHEN r.pending + r.queued + r.active = 0 THEN coalesce(r.ending, 'completed')
+                       WHEN r.ending IS NOT NULL THEN 'cancelling'
+                       ELSE r.status END;
+    UPDATE runs
+       SET status = run_status, ending = r.ending, version = version + 1, total = r.total, pending = r.pending,
+           queued = r.queued, active = r.active, completed = r.completed, failed = r.failed, skipped = r.skipped,
+           cancelled = r.cancelled, next_position = r.next_position, updated_at = moment,
+           ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
+     WHERE id = p_run;
+    INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
+    VALUES (p_run, r.version + 1, p_position, p_attempt, step_status, nullif(run_status, r.status), moment,
+            p_decision -> 'error');
+
+    RETURN jsonb_build_object(
+        'status', 'ok', 'step_status', step_status, 'run_status', run_status, 'version', r.version + 1,
+        'ready', ready, 'changed', changed, 'due_at', due, 'total', r.total, 'completed', r.completed,
+        'failed', r.failed, 'skipped', r.skipped);
+END $$;
+
+-- Cancel what has not begun, and ask what is in progress to stop. The run row is locked by the caller.
+CREATE OR REPLACE FUNCTION cancel_open_steps(p_run bigint, p_now timestamptz, OUT cancelled integer, OUT asked integer)
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE steps SET status = 'cancelled', ended_at = p_now, due_at = NULL, waiting_for = NULL
+     WHERE run_id = p_run AND status IN ('pending', 'ready', 'waiting');
+    GET DIAGNOSTICS cancelled = ROW_COUNT;
+    UPDATE steps SET stop_requested = true WHERE run_id = p_run AND status = 'in_progress';
+    GET DIAGNOSTICS asked = ROW_COUNT;
+    IF asked > 0 THEN
+        -- Heard by the process that keeps the leases, at commit; its heartbeat finds it otherwise.
+        PERFORM pg_notify('perdure_stop', p_run::text);
+    END IF;
+END $$;
+
+-- Insert the steps that an action added. Its dependents wait for the last of them as well.
+CREATE OR REPLACE FUNCTION expand(
+    r runs, s steps, p_expand jsonb, p_resend real, p_now timestamptz,
+    OUT refusal text, OUT added integer, OUT queued integer, OUT ready jsonb
+) LANGUAGE plpgsql AS $$
+DECLARE
+    ends  integer[];
+BEGIN
+    added := jsonb_array_length(p_expand -> 'steps');
+    IF r.total + added > r.max_steps THEN
+        refusal := format('the run would have %s steps, its limit is %s', r.total + added, r.max_steps);
+        RETURN;
+    END IF;
+    SELECT 'step key ' || to_json(k.key) || ' is already used in the run' INTO refusal
+      FROM steps k WHERE k.run_id = r.id
+       AND k.key IN (SELECT e ->> 'key' FROM jsonb_array_elements(p_expand -> 'steps') e) LIMIT 1;
+    IF refusal IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM insert_steps(r.id, r.next_position, s.position, s.held, p_expand -> 'steps', p_resend, p_now);
+    SELECT array_agg(r.next_position + l::integer) INTO ends FROM jsonb_array_elements_text(p_expand -> 'leaves') l;
+    UPDATE steps SET dependents = dependents || s.dependents WHERE run_id = r.id AND position = ANY(ends);
+    UPDATE steps SET needs = needs || ends, blocked_by = blocked_by + cardinality(ends)
+     WHERE run_id = r.id AND position = ANY(s.dependents);
+    SELECT count(*),
+           coalesce(jsonb_agg(jsonb_build_array(e.position, e.action, e.queue) ORDER BY e.position)
+                    FILTER (WHERE e.status = 'ready' AND NOT e.held), '[]')
+      INTO queued, ready
+      FROM steps e
+     WHERE e.run_id = r.id AND e.position >= r.next_position AND e.status IN ('ready', 'waiting');
+END $$;

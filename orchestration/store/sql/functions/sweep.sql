@@ -1,0 +1,98 @@
+-- Steps whose time has come: waits that are over become ready; ready ones whose message may be lost are sent again,
+-- with growing pauses. Skips what is locked, so it never waits and two sweeps at once are harmless.
+CREATE OR REPLACE FUNCTION sweep_due(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    moment  timestamptz := clock_now();
+    sent    jsonb;
+BEGIN
+    WITH due AS (
+        SELECT s.run_id, s.position, s.status, r.public_id, r.priority
+          FROM steps s JOIN runs r ON r.id = s.run_id
+         WHERE s.due_at <= moment AND NOT s.held AND s.status IN ('ready', 'waiting') AND r.status = 'running'
+         ORDER BY s.due_at LIMIT p_limit
+           FOR NO KEY UPDATE OF s, r SKIP LOCKED
+    ), moved AS (
+        UPDATE steps s
+           SET status = 'ready', waiting_for = NULL,
+               sends = CASE WHEN s.status = 'waiting' THEN 0 ELSE least(s.sends + 1, 100) END,
+               due_at = moment + make_interval(secs => CASE WHEN s.status = 'waiting' THEN p_resend
+                        ELSE least(60, p_resend * power(2, least(s.sends + 1, 10))) END)
+          FROM due d WHERE s.run_id = d.run_id AND s.position = d.position
+        RETURNING s.run_id, s.position, s.action, s.queue, d.public_id, d.priority, d.status AS was, s.key, s.attempt
+    ), bumped AS (
+        UPDATE runs SET version = version + 1, updated_at = moment
+         WHERE id IN (SELECT m.run_id FROM moved m WHERE m.was = 'waiting')
+        RETURNING id, version
+    )
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'public_id', m.public_id, 'position', m.position, 'action', m.action, 'queue', m.queue,
+               'priority', m.priority, 'key', m.key, 'attempt', m.attempt, 'version', b.version)), '[]')
+      INTO sent FROM moved m LEFT JOIN bumped b ON b.id = m.run_id;
+    RETURN sent;
+END $$;
+
+-- Seconds until the next step is due; null when nothing waits.
+CREATE OR REPLACE FUNCTION next_due_s() RETURNS double precision LANGUAGE sql AS $$
+    SELECT extract(epoch FROM min(due_at) - clock_now())::double precision FROM steps WHERE due_at IS NOT NULL AND NOT held
+$$;
+
+-- After the broker lost its messages: every ready step is due now, in the order of the runs.
+CREATE OR REPLACE FUNCTION resend_all() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE n integer;
+BEGIN
+    UPDATE steps s SET due_at = clock_now(), sends = 0
+      FROM (SELECT run_id, position FROM steps
+             WHERE due_at IS NOT NULL AND NOT held AND status = 'ready' FOR NO KEY UPDATE SKIP LOCKED) d
+     WHERE s.run_id = d.run_id AND s.position = d.position;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+
+-- Attempts in progress that may be lost, with what `decide` needs. `p_owners` null: those whose lease has run out.
+CREATE OR REPLACE FUNCTION attempts_held(p_owners text[], p_limit integer) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'run', s.run_id, 'position', s.position, 'attempt', s.attempt, 'owner', s.owner,
+               'lease_until', s.lease_until, 'failures', s.failures, 'losses', s.losses, 'policy', d.policy)), '[]')
+      FROM (SELECT * FROM steps
+             WHERE status = 'in_progress'
+               AND (owner = ANY(p_owners) OR (p_owners IS NULL AND lease_until < clock_now()))
+             ORDER BY lease_until LIMIT p_limit) s
+      JOIN step_documents d ON d.run_id = s.run_id AND d.position = s.position
+$$;
+
+-- Owners of attempts in progress whose session lock is gone, with the time of their last renewal.
+CREATE OR REPLACE FUNCTION owners_without_session() RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'owner', o.owner, 'lease_until', o.lease_until, 'host', w.host, 'boot_id', w.boot_id, 'pid', w.pid,
+               'started_at', w.started_at)), '[]')
+      FROM (SELECT owner, max(lease_until) AS lease_until FROM steps WHERE status = 'in_progress' GROUP BY owner) o
+      LEFT JOIN workers w ON w.id = o.owner
+     WHERE NOT EXISTS (
+        SELECT FROM pg_locks l
+         WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = worker_lock(o.owner))
+$$;
+
+-- The key of the advisory lock that a worker's session holds.
+CREATE OR REPLACE FUNCTION worker_lock(p_owner text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended('perdure-worker:' || p_owner, 0) & 9223372036854775807
+$$;
+
+-- Remove runs that ended before a time, in a bounded batch.
+CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    ids  bigint[];
+    t    text;
+BEGIN
+    SELECT array_agg(id) INTO ids FROM (
+        SELECT id FROM runs WHERE ended_at < p_before ORDER BY ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED) x;
+    IF ids IS NULL THEN
+        RETURN 0;
+    END IF;
+    FOREACH t IN ARRAY ARRAY['steps', 'step_documents', 'attempts', 'trace', 'checkpoints', 'progress', 'logs',
+                             'log_sizes', 'signals', 'run_documents'] LOOP
+        EXECUTE format('DELETE FROM %I WHERE run_id = ANY($1)', t) USING ids;
+    END LOOP;
+    DELETE FROM runs WHERE id = ANY(ids);
+    RETURN cardinality(ids);
+END $$;

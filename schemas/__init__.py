@@ -1,0 +1,1 @@
+"""What crosses a boundary: statuses, workflows, run documents, events. Versioned; no behaviour beyond validation."""

@@ -1,0 +1,100 @@
+"""What is published while a run goes on: one sequence per run, over all its steps.
+
+An event assigns absolute values, so that replaying one twice changes nothing. Its position is `<epoch>-<seq>`:
+`seq` counts from 1 without gaps; a new epoch means that the broker lost the stream and readers must read the state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.json import Json, JsonObject
+from schemas.statuses import RunStatus, StepStatus, WaitReason
+
+
+class EventType(StrEnum):
+    """Kinds of events. `text` is a piece of a token stream, with its offset."""
+
+    RUN = "run"
+    STEP = "step"
+    PROGRESS = "progress"
+    LOG = "log"
+    TEXT = "text"
+
+
+class RunEvent(BaseModel):
+    """The run changed."""
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.RUN
+    version: int
+    status: RunStatus
+    total: int
+    completed: int
+    failed: int
+    skipped: int
+
+
+class StepEvent(BaseModel):
+    """A step changed."""
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.STEP
+    version: int
+    index: int
+    key: str
+    status: StepStatus
+    attempt: int
+    waiting_for: WaitReason | None = None
+    due_at: datetime | None = None
+    message: str | None = None
+    error: JsonObject | None = None
+
+
+class ProgressEvent(BaseModel):
+    """How far an attempt is; replaces the progress shown before."""
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.PROGRESS
+    index: int
+    key: str
+    attempt: int
+    progress: Json
+
+
+class LogEvent(BaseModel):
+    """A piece of a step's log. `offset` counts characters of the attempt's log before this piece."""
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.LOG
+    index: int
+    key: str
+    attempt: int
+    offset: int
+    level: str
+    text: str
+
+
+Event = RunEvent | StepEvent | ProgressEvent | LogEvent
+
+
+class Position(BaseModel):
+    """A place in a run's event stream. `0-0` is before everything."""
+
+    model_config = ConfigDict(frozen=True)
+    epoch: int = Field(0, ge=0)
+    seq: int = Field(0, ge=0)
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """Read `<epoch>-<seq>`. Raises ValueError on anything else."""
+        epoch, dash, seq = text.partition("-")
+        if not dash or not epoch.isdecimal() or not seq.isdecimal() or len(text) > 40:
+            raise ValueError(f"{text[:40]!r} is not a stream position such as '1763700000000-12'")
+        return cls(epoch=int(epoch), seq=int(seq))
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
