@@ -1,0 +1,91 @@
+"""The Celery app as both sides use it: settings, no tasks."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from celery import Celery
+
+from messaging.kombu_patch import patch_kombu
+
+DEFAULT_QUEUE = "default"
+# On Redis 0 is the highest of ten priorities, the opposite of RabbitMQ.
+DEFAULT_PRIORITY = 5
+
+
+def make_celery(broker_url: str, *, name: str = "perdure") -> Celery:
+    """A Celery app without tasks that opens no connection by itself.
+
+    `broker_url` may be any URL that redis-py takes: redis://, rediss:// (certificates are checked), unix://.
+    """
+    patch_kombu()
+    app = Celery(name, broker=kombu_url(broker_url))
+    app.conf.update(celery_settings())
+    if broker_url.startswith("rediss://"):
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return app
+
+
+def celery_settings() -> dict[str, Any]:
+    """The settings that hold whatever the broker: see docs/decisions for why messages are hints."""
+    return {
+        "broker_transport_options": transport_options(),
+        # A message names a run and a position, nothing else. No pickle, no result backend: results are in PostgreSQL.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "event_serializer": "json",
+        "result_backend": None,
+        "task_ignore_result": True,
+        # Acknowledged before the work: a message is a hint and the sweep sends a lost one again. A late acknowledgement
+        # would only bring the message back while its step is still running.
+        "task_acks_late": False,
+        "task_default_queue": DEFAULT_QUEUE,
+        "task_default_priority": DEFAULT_PRIORITY,
+        "task_create_missing_queues": True,
+        # Retrying is the sweep's work; a producer that retries would hold up the step that has just ended.
+        "task_publish_retry": False,
+        # One message in hand a slot: prefetched messages are not reordered by priority.
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": True,
+        "task_send_sent_event": False,
+        # True kills running tasks when the broker goes away; a step does not need the broker to finish.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "worker_redirect_stdouts": False,
+        "worker_hijack_root_logger": False,
+        "worker_enable_remote_control": True,
+        "enable_utc": True,
+    }
+
+
+def transport_options() -> dict[str, Any]:
+    """How kombu talks to Valkey; the same on both sides, or priorities would be read from other lists than written."""
+    return {
+        "priority_steps": list(range(10)),
+        "sep": ":",
+        "queue_order_strategy": "priority",
+        # Messages are acknowledged on receipt, so this bounds only what a killed worker had received but not begun.
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        # A worker killed while it sweeps must not keep all others from sweeping for the default five minutes.
+        "unacked_mutex_expire": 30,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "retry_on_timeout": True,
+    }
+
+
+def kombu_url(url: str) -> str:
+    """`unix://` URLs of redis-py in kombu's words; all others as they are."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    query = dict(parse_qsl(parts.query))
+    query["virtual_host"] = query.pop("db", "0")
+    return urlunsplit(("redis+socket", parts.netloc, parts.path, urlencode(query), ""))

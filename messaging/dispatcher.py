@@ -1,0 +1,131 @@
+"""Sends the Celery messages that say steps are ready. A lost one is found by the sweep."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from secrets import token_hex
+
+from celery import Celery
+from kombu.pools import ProducerPool
+
+from orchestration.ports import ReadyStep
+
+log = logging.getLogger(__name__)
+
+POOL_SIZE = 4
+TIMEOUT_S = 1.0
+PAUSE_S = 1.0
+# Lowest PostgreSQL priority of a band -> the band's Redis priority, where 0 goes first.
+BANDS = ((20, 0), (10, 2), (5, 5), (1, 8))
+
+
+def redis_priority(priority: int) -> int:
+    """The Redis priority (0 first, 9 last) of a run's priority (20 first, 1 last)."""
+    return next((band for lowest, band in BANDS if priority >= lowest), BANDS[-1][1])
+
+
+class CeleryDispatcher:
+    """Sends one message a step. Never raises, and while the broker is away costs callers next to nothing.
+
+    A failed send opens a pause of a second in which messages are dropped at once; after it one caller at a time tries
+    the broker again, waiting for it at most `TIMEOUT_S`.
+    """
+
+    def __init__(self, app: Celery, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.sent = 0
+        self.dropped = 0
+        self._app = app
+        self._now = now
+        self._pool: ProducerPool | None = None
+        self._pool_pid = 0
+        self._lock = threading.Lock()
+        self._probe = threading.Lock()
+        self._paused_until: float | None = None
+
+    def send(self, steps: Sequence[ReadyStep]) -> None:
+        """Send a message for each step, in one round trip. What cannot be sent is dropped and counted."""
+        if not steps:
+            return
+        if self._paused_until is None:
+            self._try(steps)
+        elif self._now() >= self._paused_until and self._probe.acquire(blocking=False):
+            try:
+                self._try(steps)
+            finally:
+                self._probe.release()
+        else:
+            self._drop(steps)
+
+    def _try(self, steps: Sequence[ReadyStep]) -> None:
+        try:
+            self._publish(steps)
+        except Exception as error:  # kombu lets through what redis, sockets and pools raise; none may reach a step
+            if self._paused_until is None:
+                log.warning("broker unreachable, the sweep will send what is dropped now: %s", _one_line(error))
+            self._paused_until = self._now() + PAUSE_S
+            self._drop(steps)
+        else:
+            if self._paused_until is not None:
+                log.info("broker reachable again, %d messages were dropped so far", self.dropped)
+                self._paused_until = None
+            self.sent += len(steps)
+
+    def _publish(self, steps: Sequence[ReadyStep]) -> None:
+        producer = self._producers().acquire(block=True, timeout=TIMEOUT_S)
+        try:
+            with producer.batch():
+                for step in steps:
+                    self._app.send_task(
+                        step.action,
+                        args=[step.run_id, step.position],
+                        queue=step.queue,
+                        priority=redis_priority(step.priority),
+                        task_id=f"{step.run_id}.{step.position}.{token_hex(4)}",
+                        producer=producer,
+                        ignore_result=True,
+                        retry=False,
+                        add_to_parent=False,
+                    )
+        finally:
+            producer.release()
+
+    def _producers(self) -> ProducerPool:
+        """The pool of this process; a forked child makes its own and leaves its parent's sockets alone."""
+        if self._pool is None or self._pool_pid != os.getpid():
+            with self._lock:
+                if self._pool is None or self._pool_pid != os.getpid():
+                    self._pool = self._make_pool()
+                    self._pool_pid = os.getpid()
+        return self._pool
+
+    def _make_pool(self) -> ProducerPool:
+        connection = self._app.connection_for_write(
+            connect_timeout=TIMEOUT_S,
+            transport_options={
+                "socket_timeout": TIMEOUT_S,
+                "socket_connect_timeout": TIMEOUT_S,
+                "retry_on_timeout": False,
+                # Without these kombu tries to connect for as long as it takes.
+                "max_retries": 0,
+                "connect_retries_timeout": TIMEOUT_S,
+            },
+        )
+        return ProducerPool(connection.Pool(limit=POOL_SIZE), limit=POOL_SIZE)
+
+    def _drop(self, steps: Sequence[ReadyStep]) -> None:
+        self.dropped += len(steps)
+
+
+class NullDispatcher:
+    """Sends nothing, for processes and tests that leave sending to the sweep."""
+
+    def send(self, steps: Sequence[ReadyStep]) -> None:
+        """Do nothing."""
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
