@@ -82,7 +82,7 @@ BEGIN
     VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
             p_decision -> 'result', p_decision -> 'error');
 
-    IF verb IN ('complete', 'skip', 'continue') AND r.status <> 'cancelling' AND s.dependents <> '{}' THEN
+    IF verb IN ('complete', 'skip', 'continue') AND s.dependents <> '{}' THEN
         WITH counted AS (
             UPDATE steps d
                SET blocked_by = d.blocked_by - 1,

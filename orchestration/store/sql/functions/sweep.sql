@@ -50,14 +50,28 @@ END $$;
 
 -- Attempts in progress that may be lost, with what `decide` needs. `p_owners` null: those whose lease has run out.
 CREATE OR REPLACE FUNCTION attempts_held(p_owners text[], p_limit integer) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-               'run', s.run_id, 'position', s.position, 'attempt', s.attempt, 'owner', s.owner,
-               'lease_until', s.lease_until, 'failures', s.failures, 'losses', s.losses, 'policy', d.policy)), '[]')
+    SELECT coalesce(jsonb_agg(describe_attempt(s)), '[]')
       FROM (SELECT * FROM steps
              WHERE status = 'in_progress'
                AND (owner = ANY(p_owners) OR (p_owners IS NULL AND lease_until < clock_now()))
              ORDER BY lease_until LIMIT p_limit) s
-      JOIN step_documents d ON d.run_id = s.run_id AND d.position = s.position
+$$;
+
+-- One attempt, while it is held: an array of none or one.
+CREATE OR REPLACE FUNCTION attempt_held(p_run bigint, p_position integer, p_attempt integer)
+RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_agg(describe_attempt(s)), '[]')
+      FROM steps s
+     WHERE s.run_id = p_run AND s.position = p_position AND s.status = 'in_progress' AND s.attempt = p_attempt
+$$;
+
+CREATE OR REPLACE FUNCTION describe_attempt(s steps) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object(
+               'run', s.run_id, 'position', s.position, 'attempt', s.attempt, 'owner', s.owner, 'key', s.key,
+               'lease_until', s.lease_until, 'failures', s.failures, 'losses', s.losses, 'policy', d.policy,
+               'public_id', r.public_id, 'priority', r.priority)
+      FROM step_documents d, runs r
+     WHERE d.run_id = s.run_id AND d.position = s.position AND r.id = s.run_id
 $$;
 
 -- Owners of attempts in progress whose session lock is gone, with the time of their last renewal.

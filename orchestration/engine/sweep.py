@@ -1,0 +1,149 @@
+"""Picks up what messages and workers lost: due waits, unsent steps, expired leases, dead workers, old runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import random
+from typing import Any
+
+from orchestration.core.decide import HandedBack, Lost, Outcome, decide
+from orchestration.engine.attempts import finish_events, policy_from_json, ready_steps
+from orchestration.ports import Dispatcher, EventSink, ReadyStep
+from orchestration.store.database import Database, as_jsonb
+from schemas.events import StepEvent
+from schemas.json import JsonObject
+from schemas.statuses import RunStatus, StepStatus
+
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class SilentOwner:
+    """A worker that holds attempts while its session lock is gone: one sign of death, never enough alone."""
+
+    owner: str
+    last_renewal: datetime
+    host: str | None
+    boot_id: str | None
+    pid: int | None
+    started_at: datetime | None
+
+
+class Sweep:
+    """The sweeps against one database. All are bounded, skip what is locked, and may run twice at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        events: EventSink,
+        *,
+        lease_s: float,
+        resend_s: float,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        self.database = database
+        self.dispatcher = dispatcher
+        self.events = events
+        self.lease_s = lease_s
+        self.resend_s = resend_s
+        self.chance = chance
+
+    def due(self) -> int:
+        """Make due waits ready and send again what was sent long ago; how many steps were sent."""
+        rows = self.database.call("SELECT sweep_due(%s, %s)", BATCH, self.resend_s)
+        self.dispatcher.send(
+            [ReadyStep(r["public_id"], r["position"], r["action"], r["queue"], r["priority"]) for r in rows]
+        )
+        for row in rows:
+            if row["version"] is not None:
+                event = StepEvent(
+                    version=row["version"],
+                    index=row["position"],
+                    key=row["key"],
+                    status=StepStatus.READY,
+                    attempt=row["attempt"],
+                )
+                self.events.publish(row["public_id"], [event])
+        return len(rows)
+
+    def next_due_s(self) -> float | None:
+        """Seconds until something is due, None when nothing waits."""
+        seconds: float | None = self.database.call("SELECT next_due_s()")
+        return seconds
+
+    def resend_all(self) -> int:
+        """After the broker lost its messages: every ready step is due now."""
+        return int(self.database.call("SELECT resend_all()"))
+
+    def expired(self) -> int:
+        """End attempts whose lease ran out; how many."""
+        rows = self.database.call("SELECT attempts_held(NULL, %s)", BATCH)
+        # The lease is checked again under the lock: a heartbeat may have come in between.
+        return sum(self.end(row, Lost(counted=False), lease_before=row["lease_until"]) for row in rows)
+
+    def silent_owners(self) -> Sequence[SilentOwner]:
+        """Workers that hold attempts without a session lock. The caller looks twice and wants a second sign."""
+        rows = self.database.call("SELECT owners_without_session()")
+        lease = timedelta(seconds=self.lease_s)
+        return [
+            SilentOwner(
+                owner=row["owner"],
+                last_renewal=datetime.fromisoformat(row["lease_until"]) - lease,
+                host=row["host"],
+                boot_id=row["boot_id"],
+                pid=row["pid"],
+                started_at=datetime.fromisoformat(row["started_at"]) if row["started_at"] else None,
+            )
+            for row in rows
+        ]
+
+    def end_owner(self, owner: SilentOwner) -> int:
+        """End all attempts of a worker that is believed dead, unless it renewed one since; how many."""
+        rows = self.database.call("SELECT attempts_held(%s, %s)", [owner.owner], BATCH)
+        before = (owner.last_renewal + timedelta(seconds=self.lease_s)).isoformat()
+        return sum(self.end(row, Lost(counted=False), lease_before=before) for row in rows)
+
+    def end_attempt(self, run: int, position: int, attempt: int, outcome: Lost | HandedBack) -> int:
+        """End one attempt whose worker is known to be gone, whatever its lease; 1 if it was still held."""
+        rows = self.database.call("SELECT attempt_held(%s, %s, %s)", run, position, attempt)
+        return sum(self.end(row, outcome, lease_before=None) for row in rows)
+
+    def purge(self, older_than_days: float) -> int:
+        """Delete a batch of runs that ended long ago; how many."""
+        return int(
+            self.database.call(
+                "SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", older_than_days * 86_400, BATCH
+            )
+        )
+
+    def end(self, row: JsonObject, outcome: Outcome, *, lease_before: Any) -> int:
+        """Finish an attempt on behalf of the worker that held it; 0 when it was ended or renewed meanwhile."""
+        decision = decide(
+            outcome,
+            policy_from_json(row["policy"]),
+            failures=row["failures"],
+            losses=row["losses"],
+            chance=self.chance(),
+        )
+        answer = self.database.call(
+            "SELECT finish(%s, %s, %s, %s, %s, %s)",
+            row["run"],
+            row["position"],
+            row["attempt"],
+            as_jsonb(decision.as_json()),
+            self.resend_s,
+            lease_before,
+        )
+        if answer["status"] != "ok":
+            return 0
+        run_id = row["public_id"]
+        self.dispatcher.send(ready_steps(run_id, answer["ready"], row["priority"]))
+        self.events.publish(
+            run_id,
+            finish_events(row["position"], row["key"], row["attempt"], answer, decision),
+            final=RunStatus(answer["run_status"]).is_finished,
+        )
+        return 1
