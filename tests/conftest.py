@@ -1,0 +1,195 @@
+"""Real servers for the tests: started once per session, a fresh database for each test, nothing left behind."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+import redis
+
+from cli.servers import EmbeddedPostgres, EmbeddedValkey
+from cli.servers.postgres import create_database, drop_database
+from cli.servers.valkey import DATABASES
+from settings import default_data_dir
+
+TEMPLATE = "migrated"
+T = TypeVar("T")
+
+_database_numbers = itertools.cycle(range(1, DATABASES))
+
+
+class Eventually(Protocol):
+    """Wait until `predicate` gives something true and return that; fail after `timeout_s` with what it gave last."""
+
+    def __call__(self, predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.02) -> T: ...
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
+    """Tests see no server, setting or proxy of the machine they run on."""
+    kept = {key: value for key, value in os.environ.items() if _is_outside_setting(key)}
+    for key in kept:
+        del os.environ[key]
+    yield
+    os.environ.update(kept)
+
+
+def _is_outside_setting(key: str) -> bool:
+    known = key in ("DATABASE_URL", "REDIS_URL", "DISABLE_TASK_WORKER")
+    return known or key.startswith(("PERDURE_", "PG")) or key.lower().endswith("_proxy")
+
+
+@pytest.fixture(scope="session")
+def session_dir() -> Iterator[Path]:
+    """A directory on disk of this test session, which is removed afterwards; so are those of killed sessions."""
+    yield from _session_directory(default_data_dir("tests"))
+
+
+@pytest.fixture(scope="session")
+def fast_dir() -> Iterator[Path]:
+    """Like `session_dir`, in memory where there is room: a new database takes 15 ms there, and 50 to 300 on disk."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3
+    home = memory / f"perdure-{default_data_dir('tests').parent.name}-{os.geteuid()}"
+    yield from _session_directory(home if roomy else default_data_dir("tests"))
+
+
+def _session_directory(home: Path) -> Iterator[Path]:
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o711)
+    for left in home.iterdir():
+        pid = left.name.partition("-")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    directory = home / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    directory.mkdir(mode=0o711)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@pytest.fixture(scope="session")
+def postgres_server(fast_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL of this session, without fsync. Tests that kill it take `private_postgres`."""
+    server = EmbeddedPostgres(fast_dir / "postgres", fsync=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(fast_dir: Path) -> Iterator[EmbeddedValkey]:
+    """The Valkey of this session. Tests that kill or wipe it take `private_valkey`."""
+    server = EmbeddedValkey(fast_dir / "valkey", fsync=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a migrated database that is copied for each test."""
+    from orchestration.store.migrate import migrate
+
+    create_database(postgres_server.url, TEMPLATE)
+    migrate(postgres_server.url_of(TEMPLATE))
+    return TEMPLATE
+
+
+def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    create_database(server.url, name, template)
+    yield server.url_of(name)
+    drop_database(server.url, name)
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test alone."""
+    yield from _fresh_database(postgres_server, migrated_template)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """The URL of a migrated database shared by the tests of one module."""
+    yield from _fresh_database(postgres_server, migrated_template)
+
+
+@pytest.fixture
+def redis_url(valkey_server: EmbeddedValkey) -> str:
+    """The URL of an empty numbered Valkey database. Publish/subscribe is shared by all of them."""
+    return _empty_database(valkey_server)
+
+
+@pytest.fixture(scope="module")
+def module_redis_url(valkey_server: EmbeddedValkey) -> str:
+    """Like `redis_url`, shared by the tests of one module."""
+    return _empty_database(valkey_server)
+
+
+def _empty_database(server: EmbeddedValkey) -> str:
+    url = server.url_of(next(_database_numbers))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def private_postgres(session_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this test alone, with fsync and migrated: it may be killed and restarted."""
+    from orchestration.store.migrate import migrate
+
+    directory = session_dir / f"postgres-{uuid.uuid4().hex[:8]}"
+    server = EmbeddedPostgres(directory)
+    migrate(server.start())
+    yield server
+    server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def private_valkey(session_dir: Path) -> Iterator[EmbeddedValkey]:
+    """A Valkey of this test alone: it may be killed, wiped and restarted."""
+    directory = session_dir / f"valkey-{uuid.uuid4().hex[:8]}"
+    server = EmbeddedValkey(directory)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Eventually:
+    """Wait for something to become true; a failed assertion inside counts as not yet."""
+    return _eventually
+
+
+def _eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.02) -> T:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        last: object = None
+        try:
+            last = value = predicate()
+            if value:
+                return value
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s; last: {last!r}")
+        time.sleep(interval_s)
