@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from secrets import token_hex
 
 from celery import Celery
 from kombu.pools import ProducerPool
 
+from messaging.circuit import Circuit
 from orchestration.ports import ReadyStep
 
 log = logging.getLogger(__name__)
 
 POOL_SIZE = 4
 TIMEOUT_S = 1.0
-PAUSE_S = 1.0
 # Lowest PostgreSQL priority of a band -> the band's Redis priority, where 0 goes first.
 BANDS = ((20, 0), (10, 2), (5, 5), (1, 8))
 
@@ -31,53 +30,39 @@ def redis_priority(priority: int) -> int:
 class CeleryDispatcher:
     """Sends one message a step. Never raises, and while the broker is away costs callers next to nothing.
 
-    A failed send opens a pause of a second in which messages are dropped at once; after it one caller at a time tries
-    the broker again, waiting for it at most `TIMEOUT_S`.
+    After a failed send messages are dropped for a second; then one caller at a time tries the broker again and waits
+    for it at most `TIMEOUT_S`.
     """
 
-    def __init__(self, app: Celery, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: Celery) -> None:
         self.sent = 0
         self.dropped = 0
         self._app = app
-        self._now = now
+        self._circuit = Circuit()
         self._pool: ProducerPool | None = None
         self._pool_pid = 0
         self._lock = threading.Lock()
-        self._probe = threading.Lock()
-        self._paused_until: float | None = None
 
     def send(self, steps: Sequence[ReadyStep]) -> None:
         """Send a message for each step, in one round trip. What cannot be sent is dropped and counted."""
         if not steps:
             return
-        if self._paused_until is None:
-            self._try(steps)
-        elif self._now() >= self._paused_until and self._probe.acquire(blocking=False):
-            try:
-                self._try(steps)
-            finally:
-                self._probe.release()
-        else:
-            self._drop(steps)
-
-    def _try(self, steps: Sequence[ReadyStep]) -> None:
+        was_away = self._circuit.is_open
         try:
-            self._publish(steps)
+            self._circuit.call(lambda: self._publish(steps))
         except Exception as error:  # kombu lets through what redis, sockets and pools raise; none may reach a step
-            if self._paused_until is None:
+            self.dropped += len(steps)
+            if not was_away:
                 log.warning("broker unreachable, the sweep will send what is dropped now: %s", _one_line(error))
-            self._paused_until = self._now() + PAUSE_S
-            self._drop(steps)
         else:
-            if self._paused_until is not None:
-                log.info("broker reachable again, %d messages were dropped so far", self.dropped)
-                self._paused_until = None
             self.sent += len(steps)
+            if was_away:
+                log.info("broker reachable again, %d messages were dropped so far", self.dropped)
 
     def _publish(self, steps: Sequence[ReadyStep]) -> None:
         producer = self._producers().acquire(block=True, timeout=TIMEOUT_S)
         try:
-            with producer.batch():
+            with producer.batch():  # type: ignore[attr-defined]  # new in kombu 5.7, not yet in its types
                 for step in steps:
                     self._app.send_task(
                         step.action,
@@ -115,9 +100,6 @@ class CeleryDispatcher:
             },
         )
         return ProducerPool(connection.Pool(limit=POOL_SIZE), limit=POOL_SIZE)
-
-    def _drop(self, steps: Sequence[ReadyStep]) -> None:
-        self.dropped += len(steps)
 
 
 class NullDispatcher:

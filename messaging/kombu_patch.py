@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import redis.exceptions
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel as _Channel
 
+Channel: Any = _Channel
 _original = Channel._connparams
 
 

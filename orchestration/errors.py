@@ -78,3 +78,9 @@ class StoreUnavailable(PerdureError):
     """PostgreSQL cannot be reached or refused the call; nothing was changed that was not answered."""
 
     code = "store_unavailable"
+
+
+class StreamUnavailable(PerdureError):
+    """Valkey cannot be reached; events cannot be read now, the state can."""
+
+    code = "stream_unavailable"
