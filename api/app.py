@@ -1,0 +1,41 @@
+"""The web app as a table of contents."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from flask_openapi import Info
+
+from api.audit import record_audit
+from api.auth.rights import guard
+from api.blueprints import auth, health, reference
+from api.errors import Problem, invalid_request, map_errors
+from api.openapi import SECURITY_SCHEMES, Api
+from api.security import secure
+from api.services import Services
+
+
+def create_app(services: Services) -> Api:
+    """The app that answers HTTP. Opens no connection until the first request."""
+    app = Api(
+        "api",
+        info=Info(title="Perdure", version=version("perdure"), description="Durable workflows and agents on Celery."),
+        security_schemes=SECURITY_SCHEMES,
+        validation_error_status=400,
+        validation_error_model=Problem,
+        validation_error_callback=invalid_request,
+        doc_ui=False,
+    )
+    app.extensions["perdure"] = services
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    map_errors(app)
+    record_audit(app)
+    secure(app, services.settings)
+
+    app.register_api(auth.bp)
+    app.register_api(health.bp)
+    app.register_api(reference.bp)
+
+    guard(app)
+    return app

@@ -1,0 +1,1 @@
+"""One blueprint a resource. A view parses, calls one use case and answers."""

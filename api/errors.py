@@ -1,0 +1,186 @@
+"""Every error as a problem document (RFC 9457) that also carries `success: false` and `message`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import structlog
+from flask import Flask, Response, current_app, json, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from api.refusal import Refusal
+from api.services import current_services
+from api.validation import faults
+from orchestration import errors
+from schemas.json import Json, JsonObject
+
+log = structlog.get_logger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
+
+STATUSES: Mapping[type[errors.PerdureError], int] = {
+    errors.InvalidWorkflow: 400,
+    errors.TooLarge: 413,
+    errors.UnknownRun: 404,
+    errors.UnknownStep: 404,
+    errors.IllegalControl: 409,
+    errors.RunExists: 409,
+    errors.RunActive: 409,
+    errors.NotAllowed: 403,
+    errors.StoreUnavailable: 503,
+}
+RETRY_AFTER_S = "2"
+
+
+class Problem(BaseModel):
+    """What went wrong, where, and how to mend it."""
+
+    model_config = ConfigDict(title="Problem")
+    type: str = Field(description="a URN that names the kind of problem", examples=["urn:perdure:illegal_control"])
+    title: str
+    status: int
+    code: str = Field(description="stable; the last part of `type`")
+    detail: str
+    where: str | None = Field(None, description="JSON pointer or name of what is wrong")
+    mend: str | None = Field(None, description="what to do about it")
+    success: bool = False
+    message: str = Field(description="the same as `detail`")
+    errors: list[dict[str, str]] | None = Field(None, description="all faults of a body or query")
+    error_id: str | None = Field(None, description="under this id the exception is in the log")
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    where: str | None = None,
+    mend: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **extra: Json,
+) -> Response:
+    """A problem answer, without secrets. `extra` fields are added as they are."""
+    body: JsonObject = {
+        "type": f"urn:perdure:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "success": False,
+        "message": detail,
+    }
+    body |= {name: value for name, value in (("where", where), ("mend", mend)) if value is not None}
+    clean = current_services().redactor.json(body | _fields_of_view() | extra)
+    answer = Response(json.dumps(clean), status, mimetype="application/problem+json")
+    answer.headers.update(headers or {})
+    return answer
+
+
+def problem_fields(**fields: Json) -> Callable[[View], View]:
+    """Say that a view's problems carry these fields too, such as `active=False, state=None`."""
+
+    def mark(view: View) -> View:
+        view.problem_fields = fields  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def invalid_request(error: ValidationError) -> Response:
+    """The answer to a body, query or path that does not fit its model. Says no value that was sent."""
+    found = faults(error)
+    first = found[0]
+    return problem(400, "invalid_request", first["detail"], where=first["where"], mend=first["mend"], errors=found)
+
+
+def map_errors(app: Flask) -> None:
+    """Answer every error as a problem."""
+    app.register_error_handler(errors.PerdureError, _domain_error)
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(ValidationError, invalid_request)
+    app.register_error_handler(PoolTimeout, _overloaded)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _fields_of_view() -> JsonObject:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return dict(getattr(view, "problem_fields", {}))
+
+
+def _domain_error(error: errors.PerdureError) -> Response:
+    status = STATUSES.get(type(error))
+    if status is None:
+        return _unexpected(error)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("store unavailable", error=str(error))
+        return _unavailable(error.code)
+    return problem(status, error.code, error.message, where=error.where, mend=error.mend)
+
+
+def _unavailable(code: str) -> Response:
+    return problem(
+        503,
+        code,
+        "the database cannot be reached just now; it is not known whether a change was made",
+        mend="try again; a start with a workflow_id or an Idempotency-Key is never done twice",
+        headers={"Retry-After": RETRY_AFTER_S},
+    )
+
+
+def _overloaded(error: PoolTimeout) -> Response:
+    log.warning("no database connection was free", error=str(error))
+    return _unavailable("overloaded")
+
+
+def _refusal(refusal: Refusal) -> Response:
+    return problem(
+        refusal.status,
+        refusal.code,
+        refusal.detail,
+        where=refusal.where,
+        mend=refusal.mend,
+        headers=refusal.headers,
+    )
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None and isinstance(error.response, Response):
+        # An answer that was made already: a redirect, or the validation callback's.
+        return error.response
+    match error:
+        case NotFound():
+            return problem(404, "not_found", "there is nothing at this address", mend="GET /openapi.json lists them")
+        case MethodNotAllowed():
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            return problem(
+                405,
+                "method_not_allowed",
+                f"{request.method} is not possible here",
+                mend=f"use {allowed}",
+                headers={"Allow": allowed},
+            )
+        case RequestEntityTooLarge():
+            limit = current_app.config["MAX_CONTENT_LENGTH"]
+            return problem(413, "too_large", f"the body is over {limit} bytes", mend="send less")
+    status = error.code or 500
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _unexpected(error)
+    return problem(status, HTTPStatus(status).phrase.lower().replace(" ", "_"), HTTPStatus(status).description)
+
+
+def _unexpected(error: Exception) -> Response:
+    """The exception goes to the log under an id; the answer tells nothing else."""
+    error_id = secrets.token_hex(6)
+    log.error("unexpected error", error_id=error_id, endpoint=request.endpoint, exc_info=error)
+    return problem(
+        500,
+        "internal_error",
+        "something went wrong here; the error was recorded",
+        mend=f"tell an administrator the error id {error_id}",
+        error_id=error_id,
+    )

@@ -1,0 +1,73 @@
+"""Request limits over Valkey; per process while Valkey is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from math import ceil
+
+import structlog
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from api.refusal import Refusal
+
+log = structlog.get_logger(__name__)
+
+SIGN_IN_ATTEMPTS = "10/minute"
+# How long a request may wait for Valkey, and how long it is then left alone, seconds.
+VALKEY_TIMEOUT_S = 0.5
+VALKEY_PAUSE_S = 5.0
+
+
+class Limiter:
+    """Counts requests in a moving window. While Valkey is away each process counts for itself."""
+
+    def __init__(self, redis_url: str, rates: Mapping[str, str]) -> None:
+        # The library's own name for a socket's address.
+        self._redis_url = redis_url.replace("unix://", "redis+unix://", 1)
+        self._rates: dict[str, RateLimitItem] = {
+            name: parse(rate) for name, rate in {"sign_in": SIGN_IN_ATTEMPTS, **rates}.items()
+        }
+        self._local = MovingWindowRateLimiter(MemoryStorage())
+        self._shared: MovingWindowRateLimiter | None = None
+        self._retry_at = 0.0
+
+    def hit(self, name: str, who: str) -> None:
+        """Count one request of `who`.
+
+        Raises: Refusal (429 with Retry-After) when it is one too many.
+        """
+        rate = self._rates[name]
+        limiter = self._shared_limiter()
+        if limiter is not None:
+            try:
+                return self._count(limiter, rate, name, who)
+            except StorageError as error:
+                self._retry_at = time.monotonic() + VALKEY_PAUSE_S
+                log.warning("limits are counted per process: Valkey cannot be reached", error=str(error))
+        return self._count(self._local, rate, name, who)
+
+    def _shared_limiter(self) -> MovingWindowRateLimiter | None:
+        if time.monotonic() < self._retry_at:
+            return None
+        if self._shared is None:
+            timeouts = {"socket_timeout": VALKEY_TIMEOUT_S, "socket_connect_timeout": VALKEY_TIMEOUT_S}
+            storage = RedisStorage(self._redis_url, key_prefix="perdure:limit", wrap_exceptions=True, **timeouts)
+            self._shared = MovingWindowRateLimiter(storage)
+        return self._shared
+
+    @staticmethod
+    def _count(limiter: MovingWindowRateLimiter, rate: RateLimitItem, name: str, who: str) -> None:
+        if limiter.hit(rate, name, who):
+            return
+        wait_s = max(1, ceil(limiter.get_window_stats(rate, name, who).reset_time - time.time()))
+        raise Refusal(
+            429,
+            "rate_limited",
+            f"at most {rate.amount} of these in {rate.get_expiry()} s are accepted",
+            mend=f"try again in {wait_s} s",
+            headers={"Retry-After": str(wait_s)},
+        )

@@ -1,0 +1,67 @@
+"""What the views work with, made once when the web process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from api.limits import Limiter
+from api.readiness import ReadinessCheck
+from messaging.celery_app import make_celery
+from messaging.dispatcher import CeleryDispatcher
+from messaging.stream import EventStream
+from orchestration.actions.declaration import ActionDeclaration
+from orchestration.actions.registry import load_actions
+from orchestration.engine.queries import Queries
+from orchestration.engine.runs import Runs
+from orchestration.redaction import Redactor
+from orchestration.store.database import Database
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The use cases and what they stand on."""
+
+    settings: Settings
+    database: Database
+    runs: Runs
+    queries: Queries
+    actions: Mapping[str, ActionDeclaration]
+    redactor: Redactor
+    limiter: Limiter
+    readiness: ReadinessCheck
+    redis_url: str
+
+
+def build_services(settings: Settings) -> Services:
+    """Put the services together. Opens no connection: those come with the first request."""
+    actions = load_actions(settings.actions)
+    database = Database(settings.database_url, name="perdure-web")
+    redactor = Redactor([settings.admin_token] if settings.admin_token else [])
+    runs = Runs(
+        database,
+        CeleryDispatcher(make_celery(settings.broker_url)),
+        EventStream(settings.redis_url),
+        actions,
+        resend_s=settings.resend_s,
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        runs=runs,
+        queries=Queries(database),
+        actions=actions,
+        redactor=redactor,
+        limiter=Limiter(settings.redis_url, {"start": settings.start_rate_limit}),
+        readiness=ReadinessCheck(settings.database_url, settings.redis_url),
+        redis_url=settings.redis_url,
+    )
+
+
+def current_services() -> Services:
+    """The services of the app that answers this request."""
+    return cast(Services, current_app.extensions["perdure"])
