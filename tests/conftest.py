@@ -32,12 +32,14 @@ class Eventually(Protocol):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_settings_from_outside() -> Iterator[None]:
-    """Tests see no server, setting or proxy of the machine they run on."""
+def _no_settings_from_outside(session_dir: Path) -> Iterator[None]:
+    """Tests see no server, setting, proxy or running stack of the machine they run on."""
     kept = {key: value for key, value in os.environ.items() if _is_outside_setting(key)}
     for key in kept:
         del os.environ[key]
+    os.environ["PERDURE_DATA_DIR"] = str(session_dir / "up")
     yield
+    del os.environ["PERDURE_DATA_DIR"]
     os.environ.update(kept)
 
 

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cli.configuration import configuration_page
+from settings import ROOT, STACK_FILE, SettingsInvalid, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _own_data_dir(monkeypatch, tmp_path):
+    monkeypatch.setenv("PERDURE_DATA_DIR", str(tmp_path / "data"))
+
+
+def test_environment_wins_over_the_file_and_the_file_over_defaults(monkeypatch, tmp_path):
+    file = tmp_path / "perdure.yaml"
+    file.write_text("workflow: {step_delay: 1, max_history: 7}\nactions: {noop: {a: 1}}\nsomebody_else: [1]\n")
+    monkeypatch.setenv("PERDURE_CONFIG", str(file))
+    monkeypatch.setenv("PERDURE_MAX_HISTORY", "9")
+    settings = load_settings()
+    assert (settings.workflow_step_delay_s, settings.max_history, settings.poll_interval_s) == (1, 9, 2)
+    assert settings.action_defaults == {"noop": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("workflow: {step_dealy: 1}", "step_dealy"), ("workflow: [1]", "mapping"), ("- 1", "mapping"), ("a: {", "read")],
+)
+def test_a_wrong_file_is_refused_with_its_place(monkeypatch, tmp_path, content, said):
+    file = tmp_path / "perdure.yaml"
+    file.write_text(content)
+    monkeypatch.setenv("PERDURE_CONFIG", str(file))
+    with pytest.raises(SettingsInvalid, match=said) as caught:
+        load_settings()
+    assert str(file) in str(caught.value)
+
+
+def test_wrong_values_are_named_by_their_variable_and_secrets_are_not_shown(monkeypatch):
+    monkeypatch.setenv("PERDURE_PORT", "eighty")
+    monkeypatch.setenv("PERDURE_ADMIN_TOKEN", "hush-hush")
+    with pytest.raises(SettingsInvalid, match=r"^PERDURE_PORT: [^;]*$") as caught:
+        load_settings()
+    assert "hush" not in str(caught.value)
+
+
+def test_relay_and_flower_ports_follow_the_web_port(monkeypatch):
+    monkeypatch.setenv("PERDURE_PORT", "9000")
+    settings = load_settings()
+    assert (settings.relay_port, settings.flower_port) == (9001, 9002)
+
+
+def test_fault_hook_is_refused_outside_of_tests(monkeypatch):
+    monkeypatch.setenv("PERDURE_FAULT_HOOK", "some.hook")
+    with pytest.raises(SettingsInvalid, match="PERDURE_TESTING=1"):
+        load_settings()
+    monkeypatch.setenv("PERDURE_TESTING", "1")
+    assert load_settings().fault_hook == "some.hook"
+
+
+def test_a_lease_must_outlive_three_heartbeats(monkeypatch):
+    monkeypatch.setenv("PERDURE_HEARTBEAT_S", "6")
+    with pytest.raises(SettingsInvalid, match="third"):
+        load_settings()
+
+
+def test_lists_are_split_at_commas(monkeypatch):
+    monkeypatch.setenv("PERDURE_ACTIONS", "one.module, two.module,")
+    assert load_settings().actions == ("one.module", "two.module")
+
+
+def test_unset_urls_are_those_of_the_stack_that_runs_in_the_data_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / STACK_FILE).write_text(json.dumps({"database_url": "postgresql://here", "redis_url": "x"}))
+    settings = load_settings()
+    assert (settings.database_url, settings.redis_url) == ("postgresql://here", "redis://elsewhere/0")
+    assert load_settings(attach=False).database_url == ""
+
+
+def test_secrets_are_not_in_the_representation():
+    settings = load_settings(admin_token="hush", database_url="postgresql://app:hush@h/d")
+    assert "hush" not in repr(settings)
+
+
+def test_importing_settings_reads_no_environment():
+    code = "import os; os.environ['PERDURE_PORT'] = 'x'; os.environ['PERDURE_CONFIG'] = '/nowhere'; import settings"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_configuration_page_is_current():
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run `make docs`"
