@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from flask_openapi import Info
+from flask_openapi.models.info import Info
 
 from api.audit import record_audit
 from api.auth.rights import guard

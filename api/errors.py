@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from traceback import format_exception
 from typing import Any, TypeVar
 
-import structlog
 from flask import Flask, Response, current_app, json, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,7 +20,7 @@ from api.validation import faults
 from orchestration import errors
 from schemas.json import Json, JsonObject
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 STATUSES: Mapping[type[errors.PerdureError], int] = {
@@ -32,6 +33,18 @@ STATUSES: Mapping[type[errors.PerdureError], int] = {
     errors.RunActive: 409,
     errors.NotAllowed: 403,
     errors.StoreUnavailable: 503,
+    errors.StreamUnavailable: 503,
+}
+# What is said of servers that are away; where they are goes to the log only.
+AWAY: Mapping[type[errors.PerdureError], tuple[str, str]] = {
+    errors.StoreUnavailable: (
+        "the database cannot be reached just now; it is not known whether a change was made",
+        "try again; a start with a workflow_id or an Idempotency-Key is never done twice",
+    ),
+    errors.StreamUnavailable: (
+        "live events cannot be read just now; runs go on",
+        "try again, or read the state with GET /workflow/state",
+    ),
 }
 RETRY_AFTER_S = "2"
 
@@ -116,25 +129,22 @@ def _domain_error(error: errors.PerdureError) -> Response:
     status = STATUSES.get(type(error))
     if status is None:
         return _unexpected(error)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("store unavailable", error=str(error))
-        return _unavailable(error.code)
+    if type(error) in AWAY:
+        log.warning("%s", error.message)
+        detail, mend = AWAY[type(error)]
+        return problem(status, error.code, detail, mend=mend, headers={"Retry-After": RETRY_AFTER_S})
     return problem(status, error.code, error.message, where=error.where, mend=error.mend)
 
 
-def _unavailable(code: str) -> Response:
+def _overloaded(error: PoolTimeout) -> Response:
+    log.warning("no database connection was free: %s", error)
     return problem(
         503,
-        code,
-        "the database cannot be reached just now; it is not known whether a change was made",
-        mend="try again; a start with a workflow_id or an Idempotency-Key is never done twice",
+        "overloaded",
+        "there is too much to do just now; nothing was changed",
+        mend="try again",
         headers={"Retry-After": RETRY_AFTER_S},
     )
-
-
-def _overloaded(error: PoolTimeout) -> Response:
-    log.warning("no database connection was free", error=str(error))
-    return _unavailable("overloaded")
 
 
 def _refusal(refusal: Refusal) -> Response:
@@ -176,7 +186,9 @@ def _http_error(error: HTTPException) -> Response:
 def _unexpected(error: Exception) -> Response:
     """The exception goes to the log under an id; the answer tells nothing else."""
     error_id = secrets.token_hex(6)
-    log.error("unexpected error", error_id=error_id, endpoint=request.endpoint, exc_info=error)
+    # The traceback may quote a statement with its values.
+    told = current_services().redactor.text("".join(format_exception(error)))
+    log.error("error %s in %s %s\n%s", error_id, request.method, request.endpoint, told)
     return problem(
         500,
         "internal_error",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from math import ceil
 
-import structlog
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
@@ -14,7 +14,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from api.refusal import Refusal
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 SIGN_IN_ATTEMPTS = "10/minute"
 # How long a request may wait for Valkey, and how long it is then left alone, seconds.
@@ -47,15 +47,20 @@ class Limiter:
                 return self._count(limiter, rate, name, who)
             except StorageError as error:
                 self._retry_at = time.monotonic() + VALKEY_PAUSE_S
-                log.warning("limits are counted per process: Valkey cannot be reached", error=str(error))
+                log.warning("limits are counted per process, Valkey cannot be reached: %s", error)
         return self._count(self._local, rate, name, who)
 
     def _shared_limiter(self) -> MovingWindowRateLimiter | None:
         if time.monotonic() < self._retry_at:
             return None
         if self._shared is None:
-            timeouts = {"socket_timeout": VALKEY_TIMEOUT_S, "socket_connect_timeout": VALKEY_TIMEOUT_S}
-            storage = RedisStorage(self._redis_url, key_prefix="perdure:limit", wrap_exceptions=True, **timeouts)
+            storage = RedisStorage(
+                self._redis_url,
+                key_prefix="perdure:limit",
+                wrap_exceptions=True,
+                socket_timeout=VALKEY_TIMEOUT_S,
+                socket_connect_timeout=VALKEY_TIMEOUT_S,
+            )
             self._shared = MovingWindowRateLimiter(storage)
         return self._shared
 

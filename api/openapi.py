@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask_openapi import OpenAPI
+from flask_openapi.openapi import OpenAPI
 
 from schemas.statuses import Role
 
@@ -21,7 +21,7 @@ class Api(OpenAPI):
 
     def generate_spec_json(self) -> None:
         """Make the document once."""
-        super().generate_spec_json()
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
         rights = self._rights()
         for path, item in self.spec_json["paths"].items():
             for method in METHODS:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from enum import StrEnum
+from functools import partial
 
 import redis
-import structlog
 
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import open_connection
 from orchestration.store.readiness import is_migrated, keeps_session_locks
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 # Probing session locks takes two new connections; what was found holds for a while.
 LOCKS_KNOWN_FOR_S = 60.0
 VALKEY_TIMEOUT_S = 1.0
@@ -47,13 +48,11 @@ class ReadinessCheck:
         with self._lock:
             found, reason = self._look()
         if found is not Readiness.READY:
-            log.warning("not ready", status=str(found), reason=reason)
+            log.warning("%s: %s", found, reason)
         return found
 
     def _look(self) -> tuple[Readiness, str]:
-        def connect():  # type: ignore[no-untyped-def]
-            return open_connection(self._database_url, name="perdure-ready")
-
+        connect = partial(open_connection, self._database_url, name="perdure-ready")
         try:
             if not is_migrated(connect):
                 return Readiness.NOT_MIGRATED, "run 'perdure migrate'"

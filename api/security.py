@@ -26,7 +26,7 @@ def secure(app: Flask, settings: Settings) -> None:
     """Set up all that is said above."""
     app.request_class = JsonRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.wsgi_app = trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign, assignment]
     origins = allowed_origins(settings)
     policy = content_policy(settings)
     app.before_request(partial(_answer_options, origins))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from flask import Response, jsonify, render_template, request
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.audit import audit_actor, audit_target, audited

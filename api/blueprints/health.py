@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, jsonify
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 
 from api.auth.rights import public
 from api.services import current_services

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from flask import Response, current_app, jsonify, render_template
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 
 from api.auth.rights import current_actor, page, requires
 from api.openapi import Api, endpoints_by_tag
