@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -83,7 +83,7 @@ Outcome = Succeeded | Skipped | Failed | Cancelled | Snoozed | Lost | HandedBack
 class StepPolicy:
     """What a step's author said about failure and loss, with the action's defaults filled in."""
 
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     on_failure: OnFailure = "fail"
     on_lost: Literal["retry", "fail"] = "fail"
 
@@ -123,7 +123,10 @@ class Decision:
             document["error"] = self.error.as_json()
         if self.until is not None:
             document["until"] = self.until.isoformat()
-        for name in ("delay_s", "reason", "failures", "losses", "expand"):
+        # A delay of 0 s is one: without it the step would wait for ever.
+        if self.delay_s is not None:
+            document["delay_s"] = self.delay_s
+        for name in ("reason", "failures", "losses", "expand"):
             value = getattr(self, name)
             if value:
                 document[name] = value
@@ -183,8 +186,7 @@ def _decide_lost(policy: StepPolicy, losses: int, counted: bool) -> Decision:
             "worker lost: the worker died during the attempt and the action may not be repeated by itself; "
             "check what it did, then retry or skip the step",
         )
-    decision = _give_up(policy, AttemptOutcome.LOST, error)
-    return Decision(**{**decision.__dict__, "losses": int(counted)})
+    return replace(_give_up(policy, AttemptOutcome.LOST, error), failures=0, losses=int(counted))
 
 
 def _give_up(policy: StepPolicy, outcome: AttemptOutcome, error: StepError) -> Decision:
