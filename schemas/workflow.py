@@ -75,7 +75,9 @@ class StepSpec(Strict):
     on_lost: Literal["retry", "fail"] | None = Field(
         None, description="an attempt whose worker died: unset: repeated only if the action is idempotent"
     )
-    delay_s: float | None = Field(None, ge=0, le=604_800, description="wait before the step; unset: the run's step_delay")
+    delay_s: float | None = Field(
+        None, ge=0, le=604_800, description="wait before the step; unset: the run's step_delay"
+    )
 
 
 class SshTarget(Strict):

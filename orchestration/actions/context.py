@@ -29,8 +29,11 @@ class AttemptServices(Protocol):
     def result(self, key: str) -> Json:
         """The result of an earlier step, None if it has none; blocks. Raises KeyError for an unknown step."""
 
-    def secret(self, name: str) -> str:
-        """The value of a secret; redacted from then on. Raises Permanent when missing or not for this action."""
+    def secret(self, name: str, host: str | None = None) -> str:
+        """The value of a secret, redacted from then on; `host` is where it goes, unset: the run's SSH host.
+
+        Raises Permanent when it is missing, or not for this action or host.
+        """
 
 
 @dataclass
@@ -50,7 +53,7 @@ class CancelToken:
         for close in list(self._closers):
             try:
                 close()
-            except Exception:  # noqa: BLE001, S112 - a closer that fails must not keep the others from closing
+            except Exception:
                 continue
 
     def add_closer(self, close: Callable[[], None]) -> None:
@@ -138,9 +141,10 @@ class ActionContext:
         """Call `close` (close a channel, kill a child) as soon as the attempt is cancelled."""
         self.token.add_closer(close)
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, *, host: str | None = None) -> str:
         """The value of a secret named by a `SecretRef` parameter. It is redacted wherever it would appear.
 
+        `host` is where the value will be sent; unset: the run's SSH host.
         Raises: Permanent when it does not exist or is not meant for this action or host.
         """
-        return self.services.secret(name)
+        return self.services.secret(name, host)

@@ -1,4 +1,4 @@
-"""The state machine: which event may happen in which status, and where it leads. The SQL functions follow this table."""
+"""The state machine: which event may happen in which status, and where it leads. The SQL functions follow it."""
 
 from __future__ import annotations
 

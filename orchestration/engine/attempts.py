@@ -61,6 +61,16 @@ class Held:
     attempt: int
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A committed end of an attempt, before anybody was told."""
+
+    lease: Lease
+    decision: Decision
+    answer: JsonObject
+    ready: list[ReadyStep]
+
+
 Answer = Literal["ok", "stop", "busy", "lost"]
 
 
@@ -147,7 +157,13 @@ class Attempts:
         return decide(outcome, lease.policy, failures=lease.failures, losses=lease.losses, chance=self.chance())
 
     def finish(self, lease: Lease, outcome: Outcome) -> list[ReadyStep]:
-        """Commit the end of an attempt, release what it made ready, then tell. Answers what was made ready.
+        """Commit the end of an attempt, then tell. Answers the steps it made ready. Raises as `commit`."""
+        finished = self.commit(lease, outcome)
+        self.tell(finished)
+        return finished.ready
+
+    def commit(self, lease: Lease, outcome: Outcome) -> Finished:
+        """Commit the end of an attempt: fence, outcome and release of what it made ready, in one round trip.
 
         Raises: LeaseLost when a later attempt holds the step, the outcome is dropped; StoreUnavailable.
         """
@@ -159,14 +175,29 @@ class Attempts:
             answer = self._finish(lease, decision)
         if answer["status"] == "lease_lost":
             raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over; its outcome is dropped")
-        ready = ready_steps(lease.run_id, answer["ready"], lease.priority)
-        self.dispatcher.send(ready)
-        self.events.publish(
-            lease.run_id,
-            finish_events(lease.position, lease.key, lease.attempt, answer, decision),
-            final=RunStatus(answer["run_status"]).is_finished,
+        return Finished(lease, decision, answer, ready_steps(lease.run_id, answer["ready"], lease.priority))
+
+    def tell(self, finished: Finished) -> None:
+        """Send the messages and events of a commit. What is lost here is found by the sweep and by readers."""
+        lease, answer = finished.lease, finished.answer
+        self.dispatcher.send(finished.ready)
+        events = finish_events(lease.position, lease.key, lease.attempt, answer, finished.decision)
+        self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
+
+    def heartbeat(self, owner: str, held: Sequence[Held]) -> dict[Held, Answer]:
+        """Renew the leases of one worker in one round trip, and learn which attempts should stop or are lost.
+
+        `busy`: something is changing the step just now; ask again. Raises: StoreUnavailable.
+        """
+        rows = self.database.rows(
+            "SELECT run_id, position, attempt, answer FROM heartbeat(%s, %s::bigint[], %s::int[], %s::int[], %s)",
+            owner,
+            [one.run for one in held],
+            [one.position for one in held],
+            [one.attempt for one in held],
+            self.lease_s,
         )
-        return ready
+        return {Held(run, position, attempt): answer for run, position, attempt, answer in rows}
 
     def save_checkpoint(self, lease: Lease, data: Json) -> None:
         """Store a checkpoint under the fence. Raises: LeaseLost, TooLarge, StoreUnavailable."""

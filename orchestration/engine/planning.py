@@ -131,7 +131,9 @@ def _check_parameters(step: StepSpec, declared: ActionDeclaration, where: str) -
         declared.params.model_validate(step.params)
     except ValidationError as error:
         # What a reference will bring is checked when the step runs.
-        problems = [e for e in error.errors(include_url=False, include_input=False) if not _templated(step.params, e["loc"])]
+        problems = [
+            e for e in error.errors(include_url=False, include_input=False) if not _templated(step.params, e["loc"])
+        ]
         if problems:
             first = problems[0]
             place = "/".join(str(part) for part in first["loc"])
@@ -145,14 +147,8 @@ def _check_parameters(step: StepSpec, declared: ActionDeclaration, where: str) -
 def _templated(params: Any, location: Sequence[str | int]) -> bool:
     value = params
     for part in location:
-        if isinstance(value, dict) and part in value:
+        try:
             value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             break
-    if value is params:
-        return False
-    return bool(find_references(value))
-
-
+    return value is not params and bool(find_references(value))

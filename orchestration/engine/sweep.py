@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from random import random
 from typing import Any
 
 from orchestration.core.decide import HandedBack, Lost, Outcome, decide
-from orchestration.engine.attempts import finish_events, policy_from_json, ready_steps
+from orchestration.engine.attempts import Held, finish_events, policy_from_json, ready_steps
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
 from orchestration.store.database import Database, as_jsonb
 from schemas.events import StepEvent
@@ -24,11 +23,11 @@ class SilentOwner:
     """A worker that holds attempts while its session lock is gone: one sign of death, never enough alone."""
 
     owner: str
-    last_renewal: datetime
+    lease_until: str
+    silent_s: float
     host: str | None
     boot_id: str | None
     pid: int | None
-    started_at: datetime | None
 
 
 class Sweep:
@@ -50,6 +49,10 @@ class Sweep:
         self.lease_s = lease_s
         self.resend_s = resend_s
         self.chance = chance
+
+    def elect(self, janitor: str, hold_s: float) -> bool:
+        """Whether `janitor` is the one to sweep for the next `hold_s` seconds."""
+        return bool(self.database.call("SELECT elect_janitor(%s, %s)", janitor, hold_s))
 
     def due(self) -> int:
         """Make due waits ready and send again what was sent long ago; how many steps were sent."""
@@ -86,30 +89,23 @@ class Sweep:
 
     def silent_owners(self) -> Sequence[SilentOwner]:
         """Workers that hold attempts without a session lock. The caller looks twice and wants a second sign."""
-        rows = self.database.call("SELECT owners_without_session()")
-        lease = timedelta(seconds=self.lease_s)
-        return [
-            SilentOwner(
-                owner=row["owner"],
-                last_renewal=datetime.fromisoformat(row["lease_until"]) - lease,
-                host=row["host"],
-                boot_id=row["boot_id"],
-                pid=row["pid"],
-                started_at=datetime.fromisoformat(row["started_at"]) if row["started_at"] else None,
-            )
-            for row in rows
-        ]
+        rows = self.database.call("SELECT owners_without_session(%s)", self.lease_s)
+        return [SilentOwner(**row) for row in rows]
 
     def end_owner(self, owner: SilentOwner) -> int:
         """End all attempts of a worker that is believed dead, unless it renewed one since; how many."""
         rows = self.database.call("SELECT attempts_held(%s, %s)", [owner.owner], BATCH)
-        before = (owner.last_renewal + timedelta(seconds=self.lease_s)).isoformat()
-        return sum(self.end(row, Lost(counted=False), lease_before=before) for row in rows)
+        return sum(self.end(row, Lost(counted=False), lease_before=owner.lease_until) for row in rows)
 
-    def end_attempt(self, run: int, position: int, attempt: int, outcome: Lost | HandedBack) -> int:
-        """End one attempt whose worker is known to be gone, whatever its lease; 1 if it was still held."""
-        rows = self.database.call("SELECT attempt_held(%s, %s, %s)", run, position, attempt)
+    def end_attempt(self, held: Held, outcome: Outcome) -> int:
+        """End one attempt on behalf of a process that is known to be gone or deaf; 1 if it was still held."""
+        rows = self.database.call("SELECT attempt_held(%s, %s, %s)", held.run, held.position, held.attempt)
         return sum(self.end(row, outcome, lease_before=None) for row in rows)
+
+    def end_unheard(self, owner: str, run_id: str, position: int) -> int:
+        """Hand back an attempt that `owner` claimed but never began; 1 if there was one."""
+        rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
+        return sum(self.end(row, HandedBack(), lease_before=None) for row in rows)
 
     def purge(self, older_than_days: float) -> int:
         """Delete a batch of runs that ended long ago; how many."""

@@ -42,7 +42,7 @@ def open_connection(url: str, *, name: str) -> psycopg2.extensions.connection:
     Raises: StoreUnavailable.
     """
     try:
-        connection = psycopg2.connect(url, application_name=name, **connect_options())
+        connection: psycopg2.extensions.connection = psycopg2.connect(url, application_name=name, **connect_options())
     except _UNREACHABLE as error:
         raise StoreUnavailable(_first_line(error)) from error
     connection.autocommit = True

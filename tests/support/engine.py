@@ -94,7 +94,7 @@ class Harness:
 
     def statuses(self, run: StartedRun) -> dict[str, str]:
         rows = self.database.rows(
-            "SELECT s.key, s.status FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.public_id = %s ORDER BY position",
+            "SELECT s.key, s.status FROM steps s JOIN runs r ON r.id = s.run_id WHERE public_id = %s ORDER BY position",
             run.run_id,
         )
         return dict(rows)

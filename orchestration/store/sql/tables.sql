@@ -195,6 +195,14 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 
+-- Which janitor sweeps. A lease and no session lock: a frozen process keeps its session, and with it the lock, for ever.
+CREATE TABLE janitor (
+    only   boolean PRIMARY KEY DEFAULT true CHECK (only),
+    owner  text NOT NULL,
+    until  timestamptz NOT NULL
+);
+INSERT INTO janitor VALUES (true, '', '-infinity');
+
 -- Who may hold attempts: one row a worker's main process. Its session lock is a second sign of life.
 CREATE TABLE workers (
     id          text PRIMARY KEY,

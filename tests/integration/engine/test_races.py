@@ -76,7 +76,7 @@ def test_an_attempt_finished_twice_at_once_commits_once(wide: Harness) -> None:
     for _ in range(20):
         run = wide.start({"key": "a"}, {"key": "b"})
         lease = wide.claim(run, 0)
-        answers = at_once(lambda: wide.finish(lease), lambda: wide.finish(lease))  # noqa: B023
+        answers = at_once(lambda: wide.finish(lease), lambda: wide.finish(lease))
         assert sorted(isinstance(answer, LeaseLost) for answer in answers) == [False, True]
 
 
@@ -84,8 +84,10 @@ def test_an_expired_attempt_and_its_late_finish_exclude_each_other(wide: Harness
     for _ in range(30):
         run = wide.start({"key": "a"})
         lease = wide.claim(run, 0)
-        wide.database.execute("UPDATE steps SET lease_until = clock_now() - interval '1 s' WHERE run_id = %s", lease.run)
-        finished, swept = at_once(lambda: wide.finish(lease), wide.sweep.expired)  # noqa: B023
+        wide.database.execute(
+            "UPDATE steps SET lease_until = now() - interval '1 s' WHERE run_id = %s", lease.run
+        )
+        finished, swept = at_once(lambda: wide.finish(lease), wide.sweep.expired)
         assert (swept == 1) == isinstance(finished, LeaseLost)
         if swept:
             wide.finish(wide.claim(run, 0, "w2"))
@@ -96,7 +98,7 @@ def test_stop_racing_with_completion_leaves_a_finished_run(wide: Harness) -> Non
     for _ in range(30):
         run = wide.start({"key": "a"}, {"key": "b"})
         lease = wide.claim(run, 0)
-        at_once(lambda: wide.finish(lease), lambda: wide.runs.stop(run.run_id, ALICE))  # noqa: B023
+        at_once(lambda: wide.finish(lease), lambda: wide.runs.stop(run.run_id, ALICE))
         assert wide.run_status(run) == "cancelled"
         assert wide.statuses(run) == {"a": "completed", "b": "cancelled"}
 
@@ -105,8 +107,8 @@ def test_pause_racing_with_claim_never_holds_a_step_in_progress_back(wide: Harne
     for _ in range(30):
         run = wide.start({"key": "a"})
         lease, _paused = at_once(
-            lambda: wide.attempts.claim(run.run_id, 0, "w1"),  # noqa: B023
-            lambda: wide.runs.pause(run.run_id, ALICE),  # noqa: B023
+            lambda: wide.attempts.claim(run.run_id, 0, "w1"),
+            lambda: wide.runs.pause(run.run_id, ALICE),
         )
         wide.runs.resume(run.run_id, ALICE)
         wide.finish(lease or wide.claim(run, 0))
@@ -117,7 +119,7 @@ def test_retry_racing_with_retry_resets_once(wide: Harness) -> None:
     for _ in range(20):
         run = wide.start({"key": "a"})
         wide.finish(wide.claim(run, 0), BROKEN)
-        answers = at_once(*[lambda: wide.runs.retry(run.run_id, ALICE)] * 2)  # noqa: B023
+        answers = at_once(*[lambda: wide.runs.retry(run.run_id, ALICE)] * 2)
         assert sorted(isinstance(answer, IllegalControl) for answer in answers) == [False, True]
 
 
@@ -126,8 +128,8 @@ def test_a_signal_racing_with_the_wait_for_it_is_never_lost(wide: Harness) -> No
         run = wide.start({"key": "s", "action": "wait_for_signal"})
         lease = wide.claim(run, 0)
         at_once(
-            lambda: wide.finish(lease, Snoozed(WaitReason.SIGNAL, None)),  # noqa: B023
-            lambda: wide.runs.signal(run.run_id, ALICE, step="s", payload={}),  # noqa: B023
+            lambda: wide.finish(lease, Snoozed(WaitReason.SIGNAL, None)),
+            lambda: wide.runs.signal(run.run_id, ALICE, step="s", payload={}),
         )
         wide.finish(wide.claim(run, 0))
 
@@ -143,7 +145,7 @@ def test_two_sweeps_at_once_send_each_step_once(wide: Harness) -> None:
 
 def test_the_same_start_sent_many_times_at_once_makes_one_run(wide: Harness) -> None:
     for n in range(10):
-        answers = at_once(*[lambda: wide.start({"key": "a"}, run_id=f"r{n}")] * 6)  # noqa: B023
+        answers = at_once(*[lambda: wide.start({"key": "a"}, run_id=f"r{n}")] * 6)
         assert sum(answer.created for answer in answers) == 1
 
 
@@ -190,7 +192,7 @@ def test_random_transitions_from_many_workers_break_nothing(wide: Harness) -> No
                             lease = wide.attempts.claim(run.run_id, position, f"w{seed}")
                             if lease is not None:
                                 wide.attempts.finish(lease, dice.choice(outcomes))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 deadlocks.append(error)
 
     at_once(*(lambda seed=seed: work(seed) for seed in range(8)))  # type: ignore[misc]

@@ -181,5 +181,3 @@ def test_a_signal_that_comes_while_the_step_is_about_to_wait_is_not_lost(engine:
     engine.runs.signal(run.run_id, ALICE, step="ok", payload={"yes": True})
     assert engine.finish(lease, Snoozed(WaitReason.SIGNAL, None)) == [0]
     assert engine.claim(run, 0).signal == {"yes": True}
-
-

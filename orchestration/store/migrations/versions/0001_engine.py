@@ -20,6 +20,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them, with all data."""
     op.execute(
-        "DROP TABLE runs, run_documents, steps, step_documents, attempts, trace, checkpoints, progress, logs, log_sizes, "
-        "signals, idempotency_keys, workers"
+        "DROP TABLE runs, run_documents, steps, step_documents, attempts, trace, checkpoints, progress, logs, "
+        "log_sizes, signals, idempotency_keys, janitor, workers"
     )

@@ -1,3 +1,12 @@
+-- Whether `p_owner` is the janitor for the next seconds. Nothing is lost if two believe it at once.
+CREATE OR REPLACE FUNCTION elect_janitor(p_owner text, p_hold_s real) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE janitor SET owner = p_owner, until = clock_timestamp() + make_interval(secs => p_hold_s)
+     WHERE owner = p_owner OR until < clock_timestamp();
+    RETURN FOUND;
+END $$;
+
 -- Steps whose time has come: waits that are over become ready; ready ones whose message may be lost are sent again,
 -- with growing pauses. Skips what is locked, so it never waits and two sweeps at once are harmless.
 CREATE OR REPLACE FUNCTION sweep_due(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -74,17 +83,24 @@ CREATE OR REPLACE FUNCTION describe_attempt(s steps) RETURNS jsonb LANGUAGE sql 
      WHERE d.run_id = s.run_id AND d.position = s.position AND r.id = s.run_id
 $$;
 
--- Owners of attempts in progress whose session lock is gone, with the time of their last renewal.
-CREATE OR REPLACE FUNCTION owners_without_session() RETURNS jsonb LANGUAGE sql AS $$
+-- Owners of attempts in progress whose session lock is gone, with how long ago they renewed a lease.
+CREATE OR REPLACE FUNCTION owners_without_session(p_lease real) RETURNS jsonb LANGUAGE sql AS $$
     SELECT coalesce(jsonb_agg(jsonb_build_object(
                'owner', o.owner, 'lease_until', o.lease_until, 'host', w.host, 'boot_id', w.boot_id, 'pid', w.pid,
-               'started_at', w.started_at)), '[]')
+               'silent_s', p_lease - extract(epoch FROM o.lease_until - clock_now()))), '[]')
       FROM (SELECT owner, max(lease_until) AS lease_until FROM steps WHERE status = 'in_progress' GROUP BY owner) o
       LEFT JOIN workers w ON w.id = o.owner
      WHERE NOT EXISTS (
         SELECT FROM pg_locks l
          WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = worker_lock(o.owner))
+$$;
+
+-- Attempts that a worker claimed without learning of it (it died, or the answer was lost on the way).
+CREATE OR REPLACE FUNCTION attempts_of(p_owner text, p_public text, p_position integer) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_agg(describe_attempt(s)), '[]')
+      FROM steps s JOIN runs r ON r.id = s.run_id
+     WHERE r.public_id = p_public AND s.position = p_position AND s.status = 'in_progress' AND s.owner = p_owner
 $$;
 
 -- The key of the advisory lock that a worker's session holds.

@@ -1,0 +1,41 @@
+"""A whole engine around real worker processes that can be killed, frozen and cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.servers import EmbeddedPostgres, EmbeddedValkey
+from tests.support.workers import Fleet
+
+
+@pytest.fixture
+def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    """Workers against servers shared with other tests."""
+    with Fleet(database_url, redis_url, tmp_path) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def private_fleet(
+    private_postgres: EmbeddedPostgres, private_valkey: EmbeddedValkey, tmp_path: Path
+) -> Iterator[Fleet]:
+    """Workers against servers of their own, which the test may kill."""
+    with Fleet(private_postgres.url, private_valkey.url, tmp_path) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def make_fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Workers with settings of the test's choice."""
+    fleets: list[Fleet] = []
+
+    def make(**settings: str) -> Fleet:
+        fleets.append(Fleet(database_url, redis_url, tmp_path, **settings))
+        return fleets[-1]
+
+    yield make
+    for fleet in fleets:
+        fleet.close()

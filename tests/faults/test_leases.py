@@ -1,0 +1,128 @@
+"""Frozen, deaf and greedy workers: the fence and the leases hold."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from orchestration.engine.runs import StartedRun
+from tests.support.engine import ALICE
+from tests.support.workers import Fleet, WorkerProcess, wait_until
+
+pytestmark = pytest.mark.fault
+
+
+def holder(fleet: Fleet, run: StartedRun) -> WorkerProcess:
+    owner = fleet.steps(run)[0]["owner"]
+    return next(worker for worker in fleet.workers if str(owner).startswith(f"{worker.name}@"))
+
+
+def test_a_worker_frozen_beyond_its_lease_cannot_overwrite_its_successor(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
+    fleet.worker("w1", "threads")
+    fleet.worker("w2", "threads")
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 1.5}}, {"key": "b", "action": "t.work"})
+    fleet.wait_for_line("a", "begin")
+    frozen = holder(fleet, run)
+    frozen.signal_all(signal.SIGSTOP)
+    fleet.wait_for(run, "completed")
+    before = fleet.attempts(run)
+    frozen.signal_all(signal.SIGCONT)
+    # It wakes in the middle of the action; its outcome has nowhere to go.
+    wait_until(lambda: "was taken over" in frozen.log.read_text(), 10, frozen.log.read_text)
+    assert fleet.attempts(run) == before
+    assert [a["outcome"] for a in before] == ["lost", "completed", "completed"]
+    fleet.check(run)
+
+
+def test_only_the_main_process_frozen_gives_its_threads_work_away(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
+    fleet.worker("w1", "threads")
+    fleet.worker("w2", "threads")
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 1.5}})
+    fleet.wait_for_line("a", "begin")
+    frozen = holder(fleet, run)
+    frozen.process.send_signal(signal.SIGSTOP)
+    fleet.wait_for(run, "completed")
+    frozen.process.send_signal(signal.SIGCONT)
+    fleet.check(run)
+    assert fleet.steps(run)[0]["attempt"] == 2
+
+
+def test_an_action_that_holds_the_interpreter_is_not_repeated(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(lease_s="1.5", heartbeat_s="0.3")
+    fleet.worker("w1", "threads")
+    fleet.worker("w2", "threads")
+    run = fleet.start({"key": "a", "action": "t.holds_interpreter", "params": {"seconds": 5}})
+    fleet.wait_for(run, "completed")
+    assert fleet.effects("begin")["a"] == 1
+    fleet.check(run)
+
+
+def test_the_whole_stack_asleep_repeats_no_attempt(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(lease_s="1.5", heartbeat_s="0.3")
+    workers = [fleet.worker(name, "threads") for name in ("w1", "w2")]
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 4}})
+    fleet.wait_for_line("a", "begin")
+    for worker in workers:
+        worker.signal_all(signal.SIGSTOP)
+    lease_over = "SELECT count(*) FROM steps WHERE lease_until < clock_now() - interval '1 s'"
+    wait_until(lambda: fleet.database.call(lease_over) == 1, 10, lambda: fleet.steps(run))
+    for worker in workers:
+        worker.signal_all(signal.SIGCONT)
+    fleet.wait_for(run, "completed")
+    assert fleet.steps(run)[0]["attempt"] == 1
+    fleet.check(run)
+
+
+def test_stop_ends_an_action_that_listens_at_once(fleet: Fleet) -> None:
+    fleet.worker("io", "threads")
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 60}}, {"key": "b", "action": "t.work"})
+    fleet.wait_for_line("a", "begin")
+    assert fleet.runs.stop(run.run_id, ALICE).status == "cancelling"
+    assert fleet.wait_for(run, "cancelled") < 2
+    assert fleet.effects("cancelled")["a"] == 1
+    fleet.check(run)
+
+
+def test_stop_terminates_a_deaf_action_in_the_pool_and_abandons_a_deaf_thread(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(stop_grace_s="1", drain_s="1")
+    cpu, io = fleet.worker("cpu", "prefork"), fleet.worker("io", "threads")
+    for action, worker in (("t.deaf_killable", cpu), ("t.deaf", io)):
+        key = action.removeprefix("t.")
+        run = fleet.start({"key": key, "action": action, "params": {"seconds": 30}})
+        fleet.wait_for_line(key, "begin")
+        fleet.runs.stop(run.run_id, ALICE)
+        assert fleet.wait_for(run, "cancelled") < 3 * 2
+        fleet.check(run)
+        del worker
+    # The worker with the abandoned thread is replaced, and its replacement takes work.
+    wait_until(lambda: io.starts == 2 and io.ready(), 30, lambda: io.log.read_text()[-2000:])
+    after = fleet.start({"key": "after", "action": "t.work"})
+    fleet.wait_for(after, "completed")
+
+
+def test_an_attempt_past_its_time_limit_is_ended_and_counts_as_failed(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(stop_grace_s="1")
+    fleet.worker("cpu", "prefork")
+    step = {"action": "t.deaf_killable", "timeout_s": 0.5, "params": {"seconds": 30}, "retry": {"max_attempts": 1}}
+    run = fleet.start({"key": "slow", **step})
+    fleet.wait_for(run, "failed")
+    assert fleet.attempts(run)[0]["error"]["code"] == "timeout"
+
+
+def test_a_worker_that_is_told_to_end_hands_back_what_is_left(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(drain_s="1")
+    worker = fleet.worker("io", "threads")
+    run = fleet.start({"key": "a", "action": "t.pages", "params": {"seconds": 0.4}})
+    fleet.wait_for_line("a", "page1")
+    worker.process.send_signal(signal.SIGTERM)
+    fleet.wait_for(run, "completed")
+    assert worker.starts == 2
+    step = fleet.steps(run)[0]
+    assert (step["attempt"], step["failures"], step["losses"]) == (2, 0, 0)
+    assert [a["outcome"] for a in fleet.attempts(run)] == ["handed_back", "completed"]
+    assert all(count == 1 for count in (fleet.effects(f"page{n}")["a"] for n in range(1, 11)))
+    fleet.check(run)

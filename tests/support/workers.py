@@ -1,0 +1,207 @@
+"""Real Celery workers in processes of their own, restarted when they die, and the engine that gives them work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from messaging.celery_app import make_celery
+from messaging.dispatcher import CeleryDispatcher
+from orchestration.actions.registry import load_actions
+from orchestration.engine.runs import Runs, StartedRun
+from orchestration.errors import StoreUnavailable
+from orchestration.store.database import Database
+from schemas.workflow import WorkflowSpec
+from settings import ROOT
+from tests.support.engine import ALICE, Recorder, broken_invariants
+
+POOLS = {"threads": ["--pool", "threads", "-c", "8", "-Q", "default"], "prefork": ["-c", "2", "-Q", "killable"]}
+
+
+class WorkerProcess:
+    """One `celery worker`, started again whenever it dies unless told otherwise."""
+
+    def __init__(self, name: str, pool: str, environment: dict[str, str], directory: Path, *, restart: bool) -> None:
+        self.name = name
+        self.restart = restart
+        self._command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", f"{name}@%h", *POOLS[pool]]
+        self._command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        self._environment = environment
+        self.log = directory / f"{name}.log"
+        self._stopping = False
+        self.starts = 0
+        self.process = self._start()
+        self._watch = threading.Thread(target=self._supervise, daemon=True)
+        self._watch.start()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _supervise(self) -> None:
+        while True:
+            self.process.wait()
+            if self._stopping or not self.restart:
+                return
+            self.process = self._start()
+
+    def ready(self) -> bool:
+        return self.log.read_bytes().count(b" ready.") >= self.starts
+
+    def tree(self) -> list[int]:
+        """The main process and all below it: keeper and pool children."""
+        try:
+            main = psutil.Process(self.pid)
+            return [main.pid, *(child.pid for child in main.children(recursive=True))]
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal_all(self, number: int) -> None:
+        for pid in self.tree():
+            os.kill(pid, number)
+
+    def close(self) -> None:
+        self._stopping = True
+        self.signal_all(signal.SIGCONT)
+        self.signal_all(signal.SIGKILL)
+        self._watch.join(timeout=10)
+
+
+class Fleet:
+    """Workers, the engine, the ledger of effects and the faults, over one pair of servers."""
+
+    def __init__(self, database_url: str, redis_url: str, directory: Path, **settings: str) -> None:
+        self.directory = directory
+        self.ledger = directory / "ledger"
+        self.faults = directory / "faults"
+        self.faults.mkdir(exist_ok=True)
+        self.ledger.touch()
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PERDURE_")},
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "PERDURE_DATA_DIR": str(directory / "data"),
+            "PERDURE_TESTING": "1",
+            "PERDURE_FAULT_HOOK": "tests.support.fault_hook.fault",
+            "PERDURE_ACTIONS": "tests.support.fault_actions",
+            "PERDURE_TEST_FAULTS": str(self.faults),
+            "PERDURE_TEST_LEDGER": str(self.ledger),
+            **{f"PERDURE_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.database = Database(database_url, name="test", size=4)
+        self.app = make_celery(redis_url)
+        self.runs = Runs(
+            self.database,
+            CeleryDispatcher(self.app),
+            Recorder(),
+            load_actions(["tests.support.fault_actions"]),
+            resend_s=2.0,
+        )
+        self.workers: list[WorkerProcess] = []
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.close()
+        self.database.close()
+
+    def worker(self, name: str, pool: str, *, restart: bool = True) -> WorkerProcess:
+        """Start a worker; answers once it takes work."""
+        worker = WorkerProcess(name, pool, self.environment, self.directory, restart=restart)
+        self.workers.append(worker)
+        wait_until(worker.ready, 30, lambda: worker.log.read_text()[-3000:])
+        return worker
+
+    def start(self, *steps: dict[str, Any], **fields: Any) -> StartedRun:
+        workflow = WorkflowSpec.model_validate({"steps": steps} | fields)
+        return self.runs.start(workflow, ALICE)
+
+    def arm(self, point: str, step: str, target: str, name: str = "SIGKILL") -> None:
+        (self.faults / f"{point}.{step}").write_text(f"{target} {name}")
+
+    def fired(self) -> bool:
+        return any(path.name.startswith("fired.") for path in self.faults.iterdir())
+
+    def effects(self, what: str = "effect") -> Counter[str]:
+        """How often each step did what; a line of the ledger each."""
+        lines = [line.split() for line in self.ledger.read_text().splitlines()]
+        return Counter(line[1] for line in lines if line[3] == what)
+
+    def lines(self) -> list[list[str]]:
+        return [line.split() for line in self.ledger.read_text().splitlines()]
+
+    def status(self, run: StartedRun) -> str:
+        try:
+            return str(self.database.call("SELECT status FROM runs WHERE public_id = %s", run.run_id))
+        except StoreUnavailable:
+            return "unknown"
+
+    def steps(self, run: StartedRun) -> list[dict[str, Any]]:
+        rows = self.database.rows(
+            "SELECT to_jsonb(s) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.public_id = %s ORDER BY position",
+            run.run_id,
+        )
+        return [row[0] for row in rows]
+
+    def attempts(self, run: StartedRun) -> list[dict[str, Any]]:
+        rows = self.database.rows(
+            "SELECT to_jsonb(a) FROM attempts a JOIN runs r ON r.id = a.run_id WHERE r.public_id = %s "
+            "ORDER BY position, attempt",
+            run.run_id,
+        )
+        return [row[0] for row in rows]
+
+    def wait_for(self, run: StartedRun, *statuses: str, timeout_s: float = 30) -> float:
+        """Seconds until the run had one of the statuses."""
+        began = time.monotonic()
+        wait_until(lambda: self.status(run) in statuses, timeout_s, lambda: self._why(run))
+        return time.monotonic() - began
+
+    def wait_for_line(self, step: str, what: str, timeout_s: float = 20) -> None:
+        wait_until(
+            lambda: any(line[1] == step and line[3] == what for line in self.lines()), timeout_s, lambda: self.lines()
+        )
+
+    def check(self, *runs: StartedRun) -> None:
+        """No step committed twice, no order broken, no counter off, nothing left in the air."""
+        assert broken_invariants(self.database) == {}
+        for run in runs:
+            commits = Counter(a["position"] for a in self.attempts(run) if a["outcome"] == "completed")
+            assert all(count == 1 for count in commits.values()), commits
+            ended = {step["position"]: step["ended_at"] for step in self.steps(run)}
+            for step in self.steps(run):
+                assert all(ended[need] <= step["started_at"] for need in step["needs"] if step["started_at"])
+
+    def _why(self, run: StartedRun) -> str:
+        tails = [f"--- {w.name}\n{w.log.read_text()[-1500:]}" for w in self.workers]
+        return f"{self.status(run)} {self.steps(run)}\n" + "\n".join(tails)
+
+
+def wait_until(true: Any, timeout_s: float, why: Any) -> None:
+    """Wait for something outside this process, which cannot call us."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {why()}"
+        time.sleep(0.02)

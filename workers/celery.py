@@ -1,0 +1,25 @@
+"""The root of a worker process: `celery -A workers worker --pool threads -Q default,ssh -c 16`."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from messaging.celery_app import make_celery
+from orchestration.actions.registry import load_actions
+from settings import Settings, load_settings
+from workers.janitor import janitor_step
+from workers.lifecycle import Lifecycle
+from workers.tasks import register_actions
+
+
+def make_worker(settings: Settings) -> Celery:
+    """A Celery app with a task for each action, the keeper and the janitor."""
+    app = make_celery(settings.redis_url)
+    lifecycle = Lifecycle(settings)
+    register_actions(app, load_actions(settings.actions), lifecycle)
+    lifecycle.connect()
+    app.steps["worker"].add(janitor_step(settings))
+    return app
+
+
+app = make_worker(load_settings())

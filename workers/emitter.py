@@ -1,0 +1,187 @@
+"""What a running attempt emits: progress and logs go to the event stream at once and to PostgreSQL twice a second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+
+from orchestration.core.storable import storable, storable_text
+from orchestration.engine.attempts import Attempts, Lease
+from orchestration.errors import PerdureError, StoreUnavailable
+from orchestration.ports import EventSink
+from orchestration.redaction import Redactor
+from orchestration.secrets import SecretStore
+from schemas.events import LogEvent, ProgressEvent
+from schemas.json import Json, JsonObject
+from schemas.progress import Progress
+
+log = logging.getLogger("perdure.emitter")
+
+PROGRESS_BYTES = 16 * 1024
+CHECKPOINT_BYTES = 256 * 1024
+MAX_LOG_PIECE = 64 * 1024
+MAX_WAITING_LOG = 4 * 1024 * 1024
+
+
+class Flusher:
+    """One thread a process that writes what emitters have gathered, every `interval_s` while there is something."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+        self._dirty: weakref.WeakSet[Emitter] = weakref.WeakSet()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def mark(self, emitter: Emitter) -> None:
+        """Have `emitter` flushed within the interval."""
+        with self._wake:
+            self._dirty.add(emitter)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="perdure-flusher", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            with self._wake:
+                while not self._dirty:
+                    self._wake.wait()
+            # Gather for a while: a hundred updates cost one write.
+            pause.wait(self.interval_s)
+            with self._wake:
+                emitters, self._dirty = list(self._dirty), weakref.WeakSet()
+            for emitter in emitters:
+                emitter.flush()
+
+
+class Emitter:
+    """The services of one attempt, see `AttemptServices`."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        attempts: Attempts,
+        events: EventSink,
+        flusher: Flusher,
+        secrets: SecretStore,
+        redactor: Redactor,
+    ) -> None:
+        self.lease = lease
+        self.attempts = attempts
+        self.events = events
+        self.flusher = flusher
+        self.secrets = secrets
+        self.redactor = redactor
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._progress: JsonObject | None = None
+        self._pieces: list[tuple[int, str, str]] = []
+        self._offset = 0
+        self._waiting = 0
+        self._log_full = False
+        self._stream = redactor.stream()
+        self._level = "info"
+
+    def progress(self, progress: Progress) -> None:
+        """Publish at once, store soon. What is too large is cut to its percent and message, and says so."""
+        document = self._storable_progress(progress)
+        with self._lock:
+            self._progress = document
+        self.events.publish(
+            self.lease.run_id,
+            [
+                ProgressEvent(
+                    index=self.lease.position, key=self.lease.key, attempt=self.lease.attempt, progress=document
+                )
+            ],
+        )
+        self.flusher.mark(self)
+
+    def log(self, text: str, level: str) -> None:
+        """Publish at once, store soon. Past the limits of size, one notice says that the rest was dropped."""
+        for start in range(0, len(text), MAX_LOG_PIECE):
+            self._log_piece(text[start : start + MAX_LOG_PIECE], storable_text(level, 20))
+
+    def checkpoint(self, data: Json) -> None:
+        """Store under the fence; waits for PostgreSQL. Raises: LeaseLost, TooLarge, StoreUnavailable."""
+        self.attempts.save_checkpoint(self.lease, self.redactor.json(storable(data, max_bytes=CHECKPOINT_BYTES)))
+
+    def result(self, key: str) -> Json:
+        """The result of an earlier step. Raises: KeyError."""
+        found = self.attempts.load_result(self.lease, key)
+        if found is None:
+            raise KeyError(key)
+        result: Json = found["result"]
+        return result
+
+    def secret(self, name: str, host: str | None = None) -> str:
+        """The value of a secret, redacted from now on. Raises: Permanent."""
+        host = host or (self.lease.host.host if self.lease.host else None)
+        value = self.secrets.get(name, action=self.lease.action, host=host)
+        self.redactor.add(value)
+        return value
+
+    def flush(self) -> None:
+        """Write what was gathered. Never raises: progress and logs are not worth failing a step for."""
+        with self._flushing:
+            with self._lock:
+                progress, self._progress = self._progress, None
+                pieces, self._pieces = self._pieces, []
+                self._waiting = 0
+            self._try(lambda: self._write(progress, pieces))
+
+    def close(self) -> None:
+        """Write everything, before the attempt ends."""
+        with self._lock:
+            self._take(self._stream.flush())
+        if self._progress is not None or self._pieces:
+            self.flush()
+
+    def _write(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
+        if progress is not None:
+            self.attempts.save_progress(self.lease, progress)
+        if pieces and not self._log_full and not self.attempts.save_log(self.lease, pieces):
+            self._log_full = True
+            log.warning("log limit reached", extra={"run_id": self.lease.run_id, "step": self.lease.key})
+
+    def _try(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (StoreUnavailable, PerdureError) as error:
+            log.warning("progress or log not stored: %s", error, extra={"run_id": self.lease.run_id})
+
+    def _log_piece(self, text: str, level: str) -> None:
+        with self._lock:
+            self._level = level
+            # A secret may be cut in two by the pieces it comes in; the stream keeps back what could be its beginning.
+            self._take(self._stream.feed(text))
+        self.flusher.mark(self)
+
+    def _take(self, text: str) -> None:
+        clean = storable_text(text, MAX_LOG_PIECE * 2)
+        if not clean or self._log_full or self._waiting + len(clean) > MAX_WAITING_LOG:
+            return
+        offset, self._offset = self._offset, self._offset + len(clean)
+        self._waiting += len(clean)
+        self._pieces.append((offset, self._level, clean))
+        event = LogEvent(
+            index=self.lease.position,
+            key=self.lease.key,
+            attempt=self.lease.attempt,
+            offset=offset,
+            level=self._level,
+            text=clean,
+        )
+        self.events.publish(self.lease.run_id, [event])
+
+    def _storable_progress(self, progress: Progress) -> JsonObject:
+        document: JsonObject = progress.model_dump(mode="json", exclude_none=True)
+        try:
+            kept: JsonObject = self.redactor.json(storable(document, max_bytes=PROGRESS_BYTES))
+        except PerdureError:
+            short = {key: document[key] for key in ("type", "percent", "message") if key in document}
+            kept = self.redactor.json(storable(short, max_bytes=PROGRESS_BYTES)) | {"cut": True}
+        return kept

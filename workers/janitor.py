@@ -1,0 +1,157 @@
+"""The janitor: every worker's main process carries one; one at a time sweeps. Two at once would do no harm."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import psutil
+import redis
+from celery import bootsteps
+
+from messaging.celery_app import make_celery
+from messaging.dispatcher import CeleryDispatcher
+from messaging.stream import EventStream
+from orchestration.engine.sweep import BATCH, SilentOwner, Sweep
+from orchestration.errors import StoreUnavailable
+from orchestration.store.database import Database
+from settings import Settings
+from workers.session import this_host
+
+log = logging.getLogger("perdure.janitor")
+
+PURGE_EVERY_S = 60.0
+# For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
+HOLD = 1.5
+# The second look at a worker whose session is gone comes after this long.
+SECOND_LOOK_S = 0.3
+# Renewals missed before silence counts as a sign of death beside a missing session lock.
+MISSED_BEATS = 2.5
+_BROKER_MARK = "perdure:broker"
+
+
+class Janitor:
+    """Sweeps until told to stop. `sweep_once` is one round."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stopping = threading.Event()
+        database = Database(settings.database_url, name="perdure-janitor", size=1)
+        parts = (database, CeleryDispatcher(make_celery(settings.redis_url)), EventStream(settings.redis_url))
+        self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
+        self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
+        self._broker_was_away = True
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._awake_at = -math.inf
+        self._trust_absence_at = 0.0
+        self._suspects: dict[str, tuple[float, str]] = {}
+        self._purged_at = time.monotonic()
+
+    def run(self) -> None:
+        """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
+        pause, interval = 0.0, self.settings.sweep_interval_s
+        while not self.stopping.wait(pause):
+            try:
+                elected = self.sweep.elect(self._name, HOLD * interval)
+                self._look_around()
+                pause = self.sweep_once() if elected else interval
+            except StoreUnavailable:
+                # Whoever watches over an outage has been away as well.
+                self._awake_at = -math.inf
+                pause = min(0.5, interval)
+            except Exception:
+                log.exception("sweep failed")
+                pause = interval
+
+    def sweep_once(self) -> float:
+        """One round; answers the seconds until the next."""
+        now = time.monotonic()
+        self._look_at_broker()
+        sent = self.sweep.due()
+        if now >= self._trust_absence_at:
+            self.sweep.expired()
+        self._end_dead_workers(now)
+        self._purge(now)
+        if sent >= BATCH:
+            return 0.0
+        due = self.sweep.next_due_s()
+        interval = SECOND_LOOK_S if self._suspects else self.settings.sweep_interval_s
+        return interval if due is None else max(0.01, min(interval, due))
+
+    def _look_around(self) -> None:
+        """Absence proves nothing after we were away ourselves: everybody gets the time of a heartbeat to show up."""
+        now = time.monotonic()
+        if now - self._awake_at > self.settings.lease_s / 3:
+            self._trust_absence_at = now + 1.5 * self.settings.heartbeat_s
+            self._suspects.clear()
+        self._awake_at = now
+
+    def _purge(self, now: float) -> None:
+        if self.settings.retention_days == 0 or now - self._purged_at < PURGE_EVERY_S:
+            return
+        if self.sweep.purge(self.settings.retention_days) < BATCH:
+            self._purged_at = now
+
+    def _end_dead_workers(self, now: float) -> None:
+        """Two looks and two signs: the session lock is gone, and the process is gone or has missed its beats."""
+        silent = {owner.owner: owner for owner in self.sweep.silent_owners()}
+        self._suspects = {name: seen for name, seen in self._suspects.items() if name in silent}
+        for name, owner in silent.items():
+            first, lease = self._suspects.setdefault(name, (now, owner.lease_until))
+            if now > first and (self._is_dead_here(owner) or self._missed_beats(owner, lease)):
+                ended = self.sweep.end_owner(owner)
+                log.warning("worker is dead, its steps go to others", extra={"owner": name, "steps": ended})
+
+    def _is_dead_here(self, owner: SilentOwner) -> bool:
+        return (owner.host, owner.boot_id) == this_host() and owner.pid is not None and not psutil.pid_exists(owner.pid)
+
+    def _missed_beats(self, owner: SilentOwner, lease_at_first_look: str) -> bool:
+        if time.monotonic() < self._trust_absence_at:
+            return False
+        return owner.lease_until == lease_at_first_look and owner.silent_s > MISSED_BEATS * self.settings.heartbeat_s
+
+    def _look_at_broker(self) -> None:
+        """After a broker that was away or wiped, whatever was sent may be lost: send it again."""
+        try:
+            known = self._broker.set(_BROKER_MARK, "1", nx=True) is None
+        except redis.RedisError:
+            self._broker_was_away = True
+            return
+        if not known or self._broker_was_away:
+            self._broker_was_away = False
+            sent = self.sweep.resend_all()
+            if sent:
+                log.info("broker is back, ready steps are sent again", extra={"steps": sent})
+
+
+def janitor_step(settings: Settings) -> type[bootsteps.StartStopStep]:
+    """The bootstep that carries a janitor in a worker's main process."""
+
+    class JanitorStep(bootsteps.StartStopStep):
+        """Starts with the worker, on a thread of its own, and needs no broker."""
+
+        def __init__(self, parent: Any, **options: Any) -> None:
+            super().__init__(parent, **options)
+            self.janitor: Janitor | None = None
+            self.thread: threading.Thread | None = None
+
+        def start(self, parent: Any) -> None:
+            del parent
+            self.janitor = Janitor(settings)
+            self.thread = threading.Thread(target=self.janitor.run, name="perdure-janitor", daemon=True)
+            self.thread.start()
+
+        def stop(self, parent: Any) -> None:
+            del parent
+            if self.janitor is not None and self.thread is not None:
+                self.janitor.stopping.set()
+                self.thread.join(timeout=2)
+
+        terminate = stop
+
+    return JanitorStep

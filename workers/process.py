@@ -1,0 +1,110 @@
+"""What a process that runs actions holds: made once per process, after the fork."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from messaging.celery_app import make_celery
+from messaging.dispatcher import CeleryDispatcher
+from messaging.stream import EventStream
+from orchestration.actions.registry import load_actions
+from orchestration.engine.attempts import Attempts
+from orchestration.secrets import SecretStore
+from orchestration.store.database import Database
+from settings import Settings
+from workers.emitter import Flusher
+from workers.keeper_client import KeeperClient
+from workers.runner import FaultHook, Runner, RunnerParts
+
+log = logging.getLogger("perdure.worker")
+
+# What actions may read of the settings, by name; they never see URLs or tokens of the system itself.
+ACTION_SETTINGS = (
+    "ssh_keys_dir",
+    "ssh_hosts",
+    "sync_root",
+    "repository_schemes",
+    "http_allow",
+    "http_environment_proxy",
+    "python_callables",
+    "shell_command_enabled",
+)
+
+
+class WorkerProcess:
+    """One process that runs actions: a prefork child, or the main process of a threads worker."""
+
+    def __init__(self, settings: Settings, *, owner: str, keeper_path: str, role: str, threads: int) -> None:
+        self.settings = settings
+        self.role = role
+        self.keeper = KeeperClient(
+            keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
+        )
+        # One connection for each thread that acts, and one for the flusher.
+        database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1)
+        events = EventStream(settings.redis_url)
+        attempts = Attempts(
+            database,
+            CeleryDispatcher(make_celery(settings.redis_url)),
+            events,
+            lease_s=settings.lease_s,
+            resend_s=settings.resend_s,
+        )
+        self.runner = Runner(
+            RunnerParts(
+                attempts=attempts,
+                keeper=self.keeper,
+                actions=load_actions(settings.actions),
+                flusher=Flusher(settings.progress_interval_s),
+                secrets=SecretStore(settings.secrets_dir, os.environ),
+                owner=owner,
+                action_settings=action_settings(settings),
+                fault_hook=load_fault_hook(settings),
+            )
+        )
+
+    def _keeper_gone(self) -> None:
+        # Without its keeper nobody renews the leases: the work would be given away while it still runs.
+        log.critical("the keeper is gone, this process ends")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _thread_abandoned(self) -> None:
+        log.error("a step's thread did not stop in time and was abandoned; this worker drains and is replaced")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def action_settings(settings: Settings) -> Mapping[str, Any]:
+    """The settings that actions may read."""
+    values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
+    return values | {"known_hosts": settings.data_dir / "known_hosts"}
+
+
+def load_fault_hook(settings: Settings) -> FaultHook:
+    """The callable named by PERDURE_FAULT_HOOK; settings refuse it outside of tests."""
+    if not settings.fault_hook:
+        return lambda _point, _run_id, _step_key: None
+    module, _, name = settings.fault_hook.rpartition(".")
+    hook: FaultHook = getattr(importlib.import_module(module), name)
+    return hook
+
+
+def survive_group_term(draining: threading.Event) -> None:
+    """In a pool child: a SIGTERM sent to the whole group is the parent's to answer, by a drain.
+
+    Sent to the child alone (`celery control terminate`), it ends the child as ever.
+    """
+
+    def end_unless_draining() -> None:
+        if not draining.wait(1.0):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def on_term(_signal: int, _frame: object) -> None:
+        threading.Thread(target=end_unless_draining, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, on_term)
