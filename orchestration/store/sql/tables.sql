@@ -197,7 +197,7 @@ CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 
 -- Which janitor sweeps. A lease and no session lock: a frozen process keeps its session, and with it the lock, for ever.
 CREATE TABLE janitor (
-    only   boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     owner  text NOT NULL,
     until  timestamptz NOT NULL
 );
