@@ -254,10 +254,16 @@ def load_settings(*, attach: bool = True, **fields: Any) -> Settings:
 def read_stack(data_dir: Path) -> dict[str, Any]:
     """What `perdure up` wrote about the stack in this directory: URLs and process ids; empty when none runs."""
     try:
-        known = json.loads((data_dir / STACK_FILE).read_text())
+        known: dict[str, Any] = json.loads((data_dir / STACK_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    try:
+        os.kill(known["pid"], 0)
+    except ProcessLookupError:  # it was killed before it could remove the file
+        return {}
+    except PermissionError:  # it runs under another account
+        pass
+    return known
 
 
 def default_data_dir(purpose: str) -> Path:

@@ -33,7 +33,8 @@ class Account:
 class Launch:
     """One command and how it is run and stopped.
 
-    `env` is the whole environment (None: that of this process). `keep_fds` are inherited by the command.
+    `env` is the whole environment (None: that of this process). `keep_fds` are inherited by the command, `guard_fds`
+    by its guard alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Launch:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 5.0
     keep_fds: tuple[int, ...] = ()
+    guard_fds: tuple[int, ...] = ()
 
 
 class Guarded:
@@ -70,7 +72,7 @@ class Guarded:
                 stderr=subprocess.STDOUT,
                 env=None if launch.env is None else dict(launch.env),
                 cwd=launch.cwd,
-                pass_fds=(theirs.fileno(), *launch.keep_fds),
+                pass_fds=(theirs.fileno(), *launch.keep_fds, *launch.guard_fds),
                 start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor alone
             )
         self._lifeline = ours
@@ -78,13 +80,14 @@ class Guarded:
 
     def _read_pid(self) -> int:
         self._lifeline.settimeout(START_TIMEOUT_S)
-        with self._lifeline.makefile("rb") as said:
+        line = ""
+        with contextlib.suppress(TimeoutError), self._lifeline.makefile("rb") as said:
             line = said.readline().decode(errors="replace").strip()
         if not line.isdigit():
             self._guard.kill()
             self._guard.wait()
             self._lifeline.close()
-            raise CommandNotStarted(line.removeprefix("!") or f"{self.launch.name}: the guard ended at once")
+            raise CommandNotStarted(line.removeprefix("!") or f"{self.launch.name}: its guard did not start it")
         return int(line)
 
     def poll(self) -> int | None:
@@ -95,8 +98,16 @@ class Guarded:
         if code < 0:  # the guard was killed: its command must not outlive it
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
-        self._lifeline.close()
         return code if code >= 0 else 128 - code
+
+    @property
+    def lifeline(self) -> socket.socket:
+        """Readable (at its end) as soon as the guard has ended."""
+        return self._lifeline
+
+    def close(self) -> None:
+        """Let the lifeline go; what still runs is stopped by its guard."""
+        self._lifeline.close()
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """The exit status, or None when the command still runs after `timeout_s`."""

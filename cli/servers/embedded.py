@@ -16,8 +16,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from cli.guarded import CommandNotStarted, Guarded, Launch
+from cli.private_file import make_data_dir, write_private
 from cli.servers.account import server_account
-from cli.servers.ports import free_port, is_free
+from cli.servers.ports import free_port, is_free, port_holder
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -85,7 +86,7 @@ class EmbeddedServer(ABC):
         deadline = time.monotonic() + timeout_s
         while not self.lock():
             # A server that is just dying holds the lock for a moment too: look again until it answers or lets go.
-            if self.attach():
+            if self._attach():
                 return self.url
             if time.monotonic() > deadline:
                 raise ServerNotStarted(f"{self.data_dir} is in use by another {self.name} that does not answer")
@@ -98,9 +99,8 @@ class EmbeddedServer(ABC):
             raise
 
     def _start_owned(self, deadline: float) -> str:
-        wanted = self.port or self._saved_port()
+        fixed = self.port != 0
         for _attempt in range(5):
-            self.port = wanted if wanted and is_free(wanted) else free_port()
             launch = self.prepare()
             try:
                 with self.log_path.open("ab") as log:
@@ -109,7 +109,8 @@ class EmbeddedServer(ABC):
                 raise ServerNotStarted(str(error)) from error
             if self._answers_before(deadline):
                 return self.url
-            wanted = 0  # somebody may have taken the port since: try another
+            if not fixed:
+                self.port = 0  # somebody may have taken the port since: choose again
         raise ServerNotStarted(f"{self.name} does not start: {self._last_log_line()} (log: {self.log_path})")
 
     def _answers_before(self, deadline: float) -> bool:
@@ -127,17 +128,30 @@ class EmbeddedServer(ABC):
             time.sleep(POLL_S)
 
     def prepare(self) -> Launch:
-        """Take the port and password from the directory, write what the server needs and say how to run it.
+        """Write what the server needs and say how to run it. The caller holds the lock (`lock()`).
 
-        The caller holds the lock (`lock()`). A free port is chosen if none is set.
+        The first time, the port of the last start is taken if it is free; after that the port stays, since clients
+        know it. Raises: ServerNotStarted when it was taken meanwhile.
         """
-        self.port = self.port or self._saved_port() or free_port()
-        if not is_free(self.port):
-            self.port = free_port()
+        if self.port == 0:
+            saved = self._saved_port()
+            self.port = saved if saved and is_free(saved) else free_port()
+        elif not is_free(self.port):
+            raise ServerNotStarted(f"port {self.port} of {self.name} is in use by {port_holder(self.port)}")
         self.password = self._saved_password()
         launch = self.launch()
-        _write_private(self.data_dir / "port", str(self.port))
+        write_private(self.data_dir / "port", str(self.port))
         return launch
+
+    def relaunch(self) -> Launch:
+        """Like `prepare()`, once no process of the server that ran before is left.
+
+        Raises: ServerNotStarted when one is, or another launcher has the directory: try again later.
+        """
+        self.release()
+        if not self.lock():
+            raise ServerNotStarted(f"{self.data_dir} is in use by another {self.name}")
+        return self.prepare()
 
     def ready(self) -> bool:
         """True when the server answers a query."""
@@ -147,9 +161,9 @@ class EmbeddedServer(ABC):
             return False
         return True
 
-    def attach(self) -> bool:
+    def _attach(self) -> bool:
         """Take port and password from the directory; True when the server that runs there answers."""
-        self.port = self._saved_port()
+        self.port = self.port or self._saved_port()
         with contextlib.suppress(OSError):
             self.password = (self.data_dir / "password").read_text()
         return bool(self.port and self.password) and self.ready()
@@ -159,6 +173,7 @@ class EmbeddedServer(ABC):
         if self._process is not None:
             self._process.stop()
             self._process.wait(STOP_TIMEOUT_S)
+            self._process.close()
             self._process = None
         self.release()
 
@@ -168,6 +183,7 @@ class EmbeddedServer(ABC):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait(STOP_TIMEOUT_S)
+            self._process.close()
             self._process = None
 
     def restart(self) -> str:
@@ -175,22 +191,14 @@ class EmbeddedServer(ABC):
 
         Raises: ServerNotStarted, also when somebody has taken the port meanwhile.
         """
-        port = self.port
         self.stop()
-        self.port = port
-        url = self.start()
-        if self.port != port:
-            self.stop()
-            raise ServerNotStarted(f"port {port} of {self.name} was taken while it was down")
-        return url
+        return self.start()
 
     def lock(self) -> bool:
         """Become the owner of the directory; False when another process is."""
         if self.owned:
             return True
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        # The server's account must pass through; what is private in here has mode 0600 or 0700 of its own.
-        self.data_dir.chmod(0o711 if self.account else 0o700)
+        make_data_dir(self.data_dir)
         fd = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -220,7 +228,7 @@ class EmbeddedServer(ABC):
     def _saved_password(self) -> str:
         path = self.data_dir / "password"
         if not path.exists():
-            _write_private(path, secrets.token_urlsafe(24))
+            write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
 
     def _last_log_line(self) -> str:
@@ -229,12 +237,3 @@ class EmbeddedServer(ABC):
         except OSError:
             lines = []
         return lines[-1] if lines else "it said nothing"
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace the file, readable by its owner only, in one step."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)

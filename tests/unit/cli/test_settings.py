@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -74,10 +75,20 @@ def test_lists_are_split_at_commas(monkeypatch):
 def test_unset_urls_are_those_of_the_stack_that_runs_in_the_data_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / STACK_FILE).write_text(json.dumps({"database_url": "postgresql://here", "redis_url": "x"}))
+    known = {"pid": os.getpid(), "database_url": "postgresql://here", "redis_url": "redis://here/0"}
+    (tmp_path / "data" / STACK_FILE).write_text(json.dumps(known))
     settings = load_settings()
     assert (settings.database_url, settings.redis_url) == ("postgresql://here", "redis://elsewhere/0")
     assert load_settings(attach=False).database_url == ""
+
+
+def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "data").mkdir()
+    known = {"pid": ended.pid, "database_url": "postgresql://here"}
+    (tmp_path / "data" / STACK_FILE).write_text(json.dumps(known))
+    assert load_settings().database_url == ""
 
 
 def test_secrets_are_not_in_the_representation():
