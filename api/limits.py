@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
+from typing import Any, TypeVar
 
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
@@ -15,11 +16,22 @@ from limits.strategies import MovingWindowRateLimiter
 from api.refusal import Refusal
 
 log = logging.getLogger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
 
 SIGN_IN_ATTEMPTS = "10/minute"
 # How long a request may wait for Valkey, and how long it is then left alone, seconds.
 VALKEY_TIMEOUT_S = 0.5
 VALKEY_PAUSE_S = 5.0
+
+
+def limited(rate: str) -> Callable[[View], View]:
+    """Say that calls of a view count against this rate of its caller. Counted before the body is looked at."""
+
+    def mark(view: View) -> View:
+        view.limited_by = rate  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 class Limiter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import unquote, urlsplit
 
 from flask import current_app
 
@@ -41,7 +42,7 @@ def build_services(settings: Settings) -> Services:
     """Put the services together. Opens no connection: those come with the first request."""
     actions = load_actions(settings.actions)
     database = Database(settings.database_url, name="perdure-web")
-    redactor = Redactor([settings.admin_token] if settings.admin_token else [])
+    redactor = Redactor(_own_secrets(settings))
     runs = Runs(
         database,
         CeleryDispatcher(make_celery(settings.broker_url)),
@@ -60,6 +61,13 @@ def build_services(settings: Settings) -> Services:
         readiness=ReadinessCheck(settings.database_url, settings.redis_url),
         redis_url=settings.redis_url,
     )
+
+
+def _own_secrets(settings: Settings) -> list[str]:
+    """What an error may quote by mistake: the preset token and the passwords of the servers."""
+    urls = (settings.database_url, settings.redis_url)
+    found = [settings.admin_token, *(unquote(urlsplit(url).password or "") for url in urls)]
+    return [secret for secret in found if secret]
 
 
 def current_services() -> Services:

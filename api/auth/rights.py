@@ -95,6 +95,9 @@ def _check_rights() -> BaseResponse | None:
             f"this needs the role {role}; you are {actor.name}, {actor.role}",
             mend=f"use a token with the role {role}",
         )
+    rate = getattr(current_app.view_functions[request.endpoint], "limited_by", None)
+    if rate is not None:
+        services.limiter.hit(rate, actor.name)
     return None
 
 

@@ -6,8 +6,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.limits import Limiter
+from api.app import create_app
+from api.auth.rights import requires
+from api.limits import Limiter, limited
 from api.refusal import Refusal
+from api.services import build_services
+from schemas.statuses import Role
+from settings import Settings
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -59,3 +64,12 @@ def test_guessing_tokens_is_limited_and_valid_ones_still_work(app: Flask, viewer
     wrong = [client.get("/auth/me", headers={"Authorization": f"Bearer {n}"}).status_code for n in range(12)]
     assert wrong == [401] * 10 + [429] * 2
     assert viewer.get("/auth/me").status_code == 200
+
+
+def test_a_limited_view_counts_each_user_apart(settings: Settings, client_of, token_of) -> None:
+    app = create_app(build_services(settings.model_copy(update={"start_rate_limit": "2/minute"})))
+    app.add_url_rule("/try", "try", requires(Role.VIEWER)(limited("start")(lambda: "done")))
+    headers = [{"Authorization": f"Bearer {token_of(role)}"} for role in (Role.VIEWER, Role.VIEWER, Role.ADMIN)]
+    statuses = [app.test_client().get("/try", headers=who).status_code for who in (*headers, *headers)]
+    # Both viewers' tokens are of one user.
+    assert statuses == [200, 200, 200, 429, 429, 200]

@@ -155,3 +155,13 @@ def test_secrets_are_neither_answered_nor_logged(database_url, redis_url, tmp_pa
     assert [answer.status_code for answer in answers] == [400, 500]
     assert SECRET not in "".join(answer.text for answer in answers)
     assert SECRET not in caplog.text
+
+
+def test_without_the_database_the_answer_is_503_and_says_when_to_try_again(settings: Settings) -> None:
+    away = settings.model_copy(update={"database_url": "postgresql://u:secret@127.0.0.1:1/x"})
+    answer = create_app(build_services(away)).test_client().get("/auth/me", headers={"Authorization": "Bearer x"})
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.json is not None
+    assert (answer.json["code"], answer.json["success"]) == ("store_unavailable", False)
+    assert "127.0.0.1" not in answer.text

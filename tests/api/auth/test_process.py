@@ -40,7 +40,8 @@ def web(settings: Settings, tmp_path: Path, eventually) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def is_ready() -> bool:
-        assert process.poll() is None, (tmp_path / "web.log").read_text()
+        if process.poll() is not None:
+            raise RuntimeError((tmp_path / "web.log").read_text())
         try:
             return requests.get(f"{settings.web_url}/readyz", timeout=5).ok
         except requests.ConnectionError:
