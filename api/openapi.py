@@ -74,6 +74,8 @@ def _openapi_path(rule: str) -> str:
 
 def _complete(operation: dict[str, Any], role: Role | None) -> None:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    if not any(status.startswith("2") for status in operation["responses"]):
+        operation["responses"]["200"] = {"description": "Done; `success` is true"}
     # Our body is not the list of pydantic's errors that the library would describe.
     operation["responses"]["400"] = {"description": "The request does not fit", "content": problem}
     operation["responses"]["default"] = {"description": "A problem", "content": problem}

@@ -47,6 +47,15 @@ class NewToken(Body):
     days: float | None = Field(None, gt=0, le=3650, description="unset: valid until it is deleted")
 
 
+class CreatedToken(BaseModel):
+    """A token that was made."""
+
+    success: bool
+    name: str
+    role: Role
+    token: str = Field(description="the secret, shown this once")
+
+
 class TokenPath(BaseModel):
     """Which token."""
 
@@ -128,7 +137,7 @@ def list_tokens() -> Response:
     )
 
 
-@bp.post("/auth/tokens")
+@bp.post("/auth/tokens", responses={201: CreatedToken})
 @requires(Role.ADMIN)
 @audited("token.create")
 def create_token(body: NewToken) -> Response:
