@@ -1,0 +1,172 @@
+"""What clients send to `/workflow/*`, `/ssh/*`, and ask for by query."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.json import JsonObject
+from schemas.workflow import MAX_STEPS, PublicId
+
+MAX_ID = 2**62
+MAX_WAIT_S = 120
+StepName = Annotated[str, Field(min_length=1, max_length=64)] | Annotated[int, Field(ge=0, le=MAX_ID)]
+
+
+class Body(BaseModel):
+    """Base of bodies of existing clients: what is not known is let through, see each use."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StartRequest(BaseModel):
+    """A workflow to start, in one of two forms; `steps` or `template_id` is needed.
+
+    The new form is a workflow (name, steps with `key` and `action`, params, ssh, ...) and refuses unknown fields. The
+    old form has `ssh_connection`, or steps with `index`: a plain list that runs in order, in which unknown fields are
+    ignored and parameters may be missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    workflow_id: PublicId | None = Field(None, description="makes the start idempotent; unset: the server's choice")
+    steps: list[JsonObject] | None = Field(None, description="see the schema of a step in docs/http-api.md")
+    template_id: str | None = Field(None, max_length=128, description="the workflow, where `steps` is left out")
+    ssh: str | JsonObject | None = Field(
+        None, description="'ssh -p 22 user@host', or an object of host, user, port, key"
+    )
+    ssh_connection: str | JsonObject | None = Field(None, description="the host, in the old form")
+    step_delay: float | None = Field(None, ge=0, le=86_400, description="seconds between steps, in the old form")
+    metadata: JsonObject = Field(default_factory=dict, description="kept with the run; may say `initiated_from`")
+
+    def sent(self) -> JsonObject:
+        """The body as it was sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class ControlRequest(Body):
+    """Which run; unset: the caller's current one."""
+
+    workflow_id: PublicId | None = None
+
+
+class StepRequest(ControlRequest):
+    """Which step of a run, by key or index."""
+
+    step: StepName | None = Field(None, description="key or index; what unset means, see each control")
+
+
+class SignalRequest(StepRequest):
+    """An input for a step that waits for it."""
+
+    payload: JsonObject = Field(default_factory=dict)
+
+
+class RestartRequest(ControlRequest):
+    """Start the same workflow again as a new run."""
+
+    new_workflow_id: PublicId | None = None
+
+
+class ForkRequest(RestartRequest):
+    """A new run that keeps the results before a step, which runs again with other parameters."""
+
+    step: StepName
+    params: JsonObject | None = Field(None, description="replaces the parameters of the step")
+
+
+class SshRequest(BaseModel):
+    """A host, and parameters of the action in `params` or beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    ssh_connection: str | JsonObject | None = None
+    ssh: str | JsonObject | None = None
+    params: JsonObject = Field(default_factory=dict)
+    workflow_id: PublicId | None = None
+    wait: float = Field(MAX_WAIT_S, ge=0, le=MAX_WAIT_S, description="seconds to wait for the result")
+
+
+class RunQuery(BaseModel):
+    """Which run; unset: the caller's current one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    workflow_id: PublicId | None = None
+
+
+class StateQuery(RunQuery):
+    """`since` is the ETag a client has; `wait` is for the relay under the same path, this process answers at once."""
+
+    since: str | None = Field(None, max_length=100)
+    wait: float | None = Field(None, ge=0)
+
+
+class RunsQuery(BaseModel):
+    """Which runs, and which page of them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    status: list[Literal["pending", "running", "paused", "completed", "failed", "cancelled", "active", "finished"]] = (
+        Field(default_factory=list, max_length=8, description="may be given several times")
+    )
+    q: str | None = Field(None, min_length=1, max_length=200, description="text in id, name, host or template")
+    template_id: str | None = Field(None, max_length=128)
+    created_by: str | None = Field(None, max_length=100)
+    host: str | None = Field(None, max_length=300, description="a host's name, or user@host:port")
+    cursor: int | None = Field(None, ge=0, le=MAX_ID, description="`next` of the page before")
+    limit: int | None = Field(None, ge=1, le=200)
+
+
+class StepsQuery(RunQuery):
+    """Which steps. With `step`, one of them with all that is kept of it."""
+
+    step: str | None = Field(None, min_length=1, max_length=64)
+    cursor: int = Field(0, ge=0, le=MAX_STEPS * 100)
+    limit: int = Field(50, ge=1, le=200)
+    attempts: bool = Field(False, description="with the newest attempts of each step")
+
+
+class LogsQuery(RunQuery):
+    """Which piece of which log. Offsets count characters of the attempt's log."""
+
+    step: str | None = Field(None, min_length=1, max_length=64, description="unset: the step in hand")
+    attempt: int | None = Field(None, ge=0, le=2**31 - 1, description="unset: the latest")
+    after: int = Field(0, ge=0, le=2**31 - 1)
+    limit: int = Field(65_536, ge=1, le=1024 * 1024, description="bytes; at least one piece is given")
+    download: bool = Field(False, description="the whole log as a text file")
+
+
+class TraceQuery(RunQuery):
+    """Which page of the record."""
+
+    after: int = Field(0, ge=0, le=MAX_ID, description="`seq` of the last entry that is known")
+    limit: int = Field(200, ge=1, le=1000)
+
+
+class TemplatesQuery(BaseModel):
+    """Which page of the templates."""
+
+    cursor: str | None = Field(None, max_length=128, description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class TemplatePath(BaseModel):
+    """Which template."""
+
+    template_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
+
+
+class TemplateRequest(BaseModel):
+    """A workflow to keep, in the new form of a start without `workflow_id`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str | None = Field(None, min_length=1, max_length=200)
+    steps: list[JsonObject]
+
+    def sent(self) -> dict[str, Any]:
+        """The body as it was sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class ActionPath(BaseModel):
+    """Which action, with hyphens or underscores."""
+
+    action: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
