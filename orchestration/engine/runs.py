@@ -72,10 +72,12 @@ class Runs:
         idempotency_key: str | None = None,
         forked_from: str | None = None,
         preset: Mapping[str, Json] | None = None,
+        body: JsonObject | None = None,
     ) -> StartedRun:
         """Accept a run and send its first steps. The same id or key with the same body answers the same run.
 
-        `preset` gives results to steps that need not run again (a fork).
+        `preset` gives results to steps that need not run again (a fork). `body` is what the client sent, by which two
+        requests are the same, whatever defaults were filled in since; unset: the workflow itself.
         Raises: InvalidWorkflow, NotAllowed, TooLarge; RunExists when the id or key was used with another body;
         RunActive when the concurrency key is held by another run.
         """
@@ -102,7 +104,7 @@ class Runs:
                     "params": workflow.params,
                     "ssh": workflow.ssh.model_dump(mode="json") if workflow.ssh else None,
                     "metadata": workflow.metadata,
-                    "request_hash": fingerprint([document, forked_from]),
+                    "request_hash": fingerprint([document if body is None else body, forked_from]),
                     "created_by": actor.name,
                     "created_role": actor.role,
                     "forked_from": forked_from,
