@@ -20,6 +20,7 @@ from schemas.workflow import ACTION_PATTERN, RetryPolicy
 ENTRY_POINT_GROUP = "perdure.actions"
 BUNDLED = (
     "orchestration.actions.noop",
+    "orchestration.actions.demo",
     "orchestration.actions.signal",
     "orchestration.actions.http",
     "orchestration.actions.shell",
