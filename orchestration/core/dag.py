@@ -116,11 +116,19 @@ def _wire(
         for position in failing:
             substitutes.setdefault(position, []).append(target)
         base[target] = [*base[target], *failing]
-    wired = []
-    for position, wanted in enumerate(base):
-        extra = [sub for need in wanted for sub in substitutes.get(need, []) if position not in fallbacks]
-        wired.append(tuple(dict.fromkeys([*wanted, *(sub for sub in extra if sub != position)])))
-    return wired
+    return [_with_substitutes(position, wanted, substitutes) for position, wanted in enumerate(base)]
+
+
+def _with_substitutes(position: int, wanted: Sequence[int], substitutes: dict[int, list[int]]) -> tuple[int, ...]:
+    """The needs of a step and what may stand in for them, and for that in turn; a step never stands before itself."""
+    found = dict.fromkeys(wanted)
+    todo = list(found)
+    for need in todo:
+        for substitute in substitutes.get(need, []):
+            if substitute != position and substitute not in found:
+                found[substitute] = None
+                todo.append(substitute)
+    return tuple(found)
 
 
 def _named_needs(position: int, step: StepSpec, positions: dict[str, int]) -> list[int]:
@@ -142,13 +150,26 @@ def _refuse_cycles(steps: Sequence[StepSpec], needs: Sequence[Sequence[int]]) ->
         return
     order = topological_order(needs)
     if len(order) < len(steps):
-        stuck = sorted(set(range(len(steps))) - set(order))
-        names = ", ".join(steps[position].key for position in stuck[:10])
+        cycle = _find_cycle(needs, set(range(len(steps))) - set(order))
+        names = ", ".join(steps[position].key for position in cycle[:10])
+        more = f" and {len(cycle) - 10} more" if len(cycle) > 10 else ""
         raise InvalidWorkflow(
-            f"these steps wait for each other: {names}",
-            where=f"/steps/{stuck[0]}/needs",
+            f"these steps wait for each other: {names}{more}",
+            where=f"/steps/{cycle[0]}/needs",
             mend="remove one of their needs so that the graph has no cycle",
         )
+
+
+def _find_cycle(needs: Sequence[Sequence[int]], stuck: set[int]) -> list[int]:
+    """The members of one cycle, each needing the next. `stuck` are the steps on or behind cycles."""
+    walked: dict[int, None] = {}
+    position = min(stuck)
+    while position not in walked:
+        walked[position] = None
+        # What is stuck needs something that is stuck: else the order would hold it.
+        position = next(need for need in needs[position] if need in stuck)
+    path = list(walked)
+    return path[path.index(position) :]
 
 
 def topological_order(needs: Sequence[Sequence[int]]) -> list[int]:
