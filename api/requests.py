@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.refusal import Refusal
 from api.validation import pointer
@@ -30,6 +31,9 @@ class JsonRequest(Request):
         data = self.get_data(cache=True)
         if not data:
             return {}
+        if self.content_length is None and len(data) >= (self.max_content_length or len(data) + 1):
+            # A body sent in chunks is cut at the limit without an error.
+            raise RequestEntityTooLarge
         if not self.is_json:
             raise Refusal(
                 415,
