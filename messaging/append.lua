@@ -17,7 +17,9 @@ if not last or lost or last[2][4] ~= server then
     local now = redis.call('TIME')
     local now_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
     epoch, seq = math.max(now_ms, epoch + 1), 0
-    redis.call('DEL', key)
+    if last then  -- not always: after a write in it a script may go on although the server is full
+        redis.call('DEL', key)
+    end
 end
 for i = 6, #ARGV do
     seq = seq + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
 
@@ -16,21 +16,21 @@ DEFAULT_PRIORITY = 5
 
 
 def make_celery(broker_url: str, *, name: str = "perdure") -> Celery:
-    """A Celery app without tasks that opens no connection by itself.
-
-    `broker_url` may be any URL that redis-py takes: redis://, rediss:// (certificates are checked), unix://.
-    """
+    """A Celery app without tasks that opens no connection by itself."""
     patch_kombu()
-    app = Celery(name, broker=kombu_url(broker_url))
-    app.conf.update(celery_settings())
-    if broker_url.startswith("rediss://"):
-        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    app = Celery(name)
+    app.conf.update(celery_settings(broker_url))
     return app
 
 
-def celery_settings() -> dict[str, Any]:
-    """The settings that hold whatever the broker: see docs/decisions for why messages are hints."""
+def celery_settings(broker_url: str) -> dict[str, Any]:
+    """Celery's settings for a broker at any URL that redis-py takes: redis://, rediss://, unix://.
+
+    With rediss:// the server's certificate is checked.
+    """
     return {
+        "broker_url": kombu_url(broker_url),
+        "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker_url.startswith("rediss://") else False,
         "broker_transport_options": transport_options(),
         # A message names a run and a position, nothing else. No pickle, no result backend: results are in PostgreSQL.
         "accept_content": ["json"],
@@ -88,4 +88,4 @@ def kombu_url(url: str) -> str:
         return url
     query = dict(parse_qsl(parts.query))
     query["virtual_host"] = query.pop("db", "0")
-    return urlunsplit(("redis+socket", parts.netloc, parts.path, urlencode(query), ""))
+    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"

@@ -145,9 +145,11 @@ class StreamReader:
         Raises: StreamUnavailable; call again with the position of the last batch.
         """
         batch = self.read(run_id, after)
-        while going():
+        while True:
             if batch.entries or batch.truncated:
                 yield batch
+            if not going():
+                return
             places = {run_id: batch.position}
             found = self.wait(places) or self.find_lost(places)
             batch = found.get(run_id) or Batch((), batch.position)

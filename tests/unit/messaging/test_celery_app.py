@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import ssl
+from itertools import pairwise
+
+import pytest
+
+from messaging.celery_app import kombu_url, make_celery
+from messaging.dispatcher import redis_priority
+
+
+def test_messages_are_hints_acknowledged_on_receipt_and_never_pickled():
+    conf = make_celery("redis://localhost/0").conf
+    assert conf.task_acks_late is False
+    assert conf.accept_content == ["json"]
+    assert conf.task_ignore_result is True
+    assert conf.result_backend is None
+    assert conf.task_publish_retry is False
+    assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
+
+
+def test_a_higher_priority_of_a_run_never_goes_behind_a_lower_one():
+    bands = [redis_priority(priority) for priority in range(1, 21)]
+    assert all(later <= earlier for earlier, later in pairwise(bands))
+    assert (bands[0], bands[4], bands[9], bands[19]) == (8, 5, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("redis://:pw@host:6379/3", "redis://:pw@host:6379/3"),
+        ("unix://:pw@/run/valkey.sock?db=2", "redis+socket://:pw@/run/valkey.sock?virtual_host=2"),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+    ],
+)
+def test_urls_of_redis_become_urls_of_kombu(given, expected):
+    assert kombu_url(given) == expected
+
+
+def test_a_tls_broker_must_show_a_certificate():
+    assert make_celery("rediss://host:6379/0").conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert make_celery("redis://host:6379/0").conf.broker_use_ssl is False
