@@ -11,7 +11,8 @@ from orchestration.core.references import InvalidReference, Reference, parse_ref
 from orchestration.errors import InvalidWorkflow
 from schemas.json import Json
 
-MAX_CHARS = 500
+# What a person writes is bounded by schemas/workflow.py (500); a fallback adds a clause for each step it stands in for.
+MAX_CHARS = 1_000_000
 MAX_DEPTH = 24
 
 _TOKEN = re.compile(

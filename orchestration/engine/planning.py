@@ -49,7 +49,8 @@ def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) 
 
     Raises: InvalidWorkflow for what is wrong with the graph or a reference.
     """
-    planned = plan_steps(steps, references=_reads)
+    places = {step.key: f"/steps/{position}" for position, step in enumerate(steps)}
+    planned = plan_steps(steps, references=lambda step: _reads(step, places[step.key]))
     return [step_row(step, actions[step.spec.action], step_delay_s) for step in planned]
 
 
@@ -109,13 +110,15 @@ def fingerprint(document: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _reads(step: StepSpec) -> set[str]:
+def _reads(step: StepSpec, where: str = "") -> set[str]:
+    place = f"{where}/params"
     try:
         wanted = referenced_steps(step.params)
+        place = f"{where}/when"
         return wanted | parse_condition(step.when).steps if step.when else wanted
     except PerdureError as error:
         raise InvalidWorkflow(
-            f"step {step.key!r}: {error.message}", where=f"steps/{step.key}{error.where or ''}", mend=error.mend
+            f"step {step.key!r}: {error.message}", where=f"{place}{error.where or ''}", mend=error.mend
         ) from error
 
 
