@@ -206,7 +206,7 @@ def _only_supervisor(data_dir: Path) -> Iterator[None]:
 
     Raises: CannotStart when another one runs.
     """
-    with (data_dir / "up.lock").open("a+") as lock:
+    with _open_lock(data_dir / "up.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -230,7 +230,7 @@ def _no_leftovers(data_dir: Path, say: Callable[[str], None]) -> Iterator[int]:
     """
     deadline = time.monotonic() + LEFTOVERS_TIMEOUT_S
     said = False
-    with (data_dir / "processes.lock").open("a") as lock:
+    with _open_lock(data_dir / "processes.lock") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -243,3 +243,8 @@ def _no_leftovers(data_dir: Path, say: Callable[[str], None]) -> Iterator[int]:
                 said = True
             time.sleep(0.05)
         yield lock.fileno()
+
+
+def _open_lock(path: Path) -> TextIO:
+    """The file, open for its owner only: whoever may open it may hold its lock."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
