@@ -86,7 +86,7 @@ class Janitor:
     def _look_around(self) -> None:
         """Absence proves nothing after we were away ourselves: everybody gets the time of a heartbeat to show up."""
         now = time.monotonic()
-        if now - self._awake_at > self.settings.lease_s / 3:
+        if now - self._awake_at > max(self.settings.lease_s / 3, 3 * self.settings.sweep_interval_s):
             self._trust_absence_at = now + 1.5 * self.settings.heartbeat_s
             self._suspects.clear()
         self._awake_at = now

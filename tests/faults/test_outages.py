@@ -32,9 +32,7 @@ def test_valkey_killed_in_the_middle_of_a_run(private_fleet: Fleet, private_valk
 
 def test_valkey_wiped_with_messages_waiting_in_it(private_fleet: Fleet, private_valkey: EmbeddedValkey) -> None:
     runs = [private_fleet.start(*chain(seconds=0.05, count=3)) for _ in range(20)]
-    private_valkey.kill()
     private_valkey.wipe()
-    private_valkey.start()
     private_fleet.worker("io", "threads")
     for run in runs:
         private_fleet.wait_for(run, "completed")
