@@ -77,7 +77,7 @@ class HttpParams(ActionParams):
         return self
 
 
-@action("http.request")
+@action("http.request", queue="http")
 def request(ctx: ActionContext, params: HttpParams) -> dict[str, Any]:
     """Call an endpoint; a 429, a 5xx or a broken connection is worth another attempt, other 4xx are not.
 
