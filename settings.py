@@ -218,6 +218,16 @@ class Settings(Testing, Agents, Actions, Workflow, Work, Access, Servers):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _ConfigFile(settings_cls, init_settings, env_settings)
 
+    def require_servers(self) -> Settings:
+        """These settings, for a process that needs both servers.
+
+        Raises: SettingsInvalid when one is neither set nor run by a stack in the data directory.
+        """
+        for variable, url in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)):
+            if not url:
+                raise SettingsInvalid(f"{variable} is not set, and no `perdure up` runs on {self.data_dir}")
+        return self
+
     @property
     def web_url(self) -> str:
         """The web process as clients on this machine reach it."""

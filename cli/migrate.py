@@ -12,10 +12,7 @@ from settings import SettingsInvalid, load_settings
 def main() -> int:
     """Migrate the database the settings name; 1 with one sentence when that is not possible."""
     try:
-        settings = load_settings()
-        if not settings.database_url:
-            raise SettingsInvalid("DATABASE_URL is not set and no stack runs in PERDURE_DATA_DIR")
-        migrate(settings.database_url)
+        migrate(load_settings().require_servers().database_url)
     except (SettingsInvalid, PerdureError) as error:
         sys.stderr.write(f"migrate: {error}\n")
         return 1

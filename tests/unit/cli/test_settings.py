@@ -91,6 +91,13 @@ def test_the_file_of_a_stack_that_was_killed_is_not_believed(tmp_path):
     assert load_settings().database_url == ""
 
 
+def test_a_process_that_needs_servers_says_which_variable_is_missing():
+    with pytest.raises(SettingsInvalid, match="REDIS_URL is not set"):
+        load_settings(database_url="postgresql://h/d").require_servers()
+    both = load_settings(database_url="postgresql://h/d", redis_url="redis://h/0")
+    assert both.require_servers() is both
+
+
 def test_secrets_are_not_in_the_representation():
     settings = load_settings(admin_token="hush", database_url="postgresql://app:hush@h/d")
     assert "hush" not in repr(settings)

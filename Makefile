@@ -1,0 +1,53 @@
+# The commands of the project. `make` alone lists them. Works with GNU make 3.81 and paths with spaces.
+
+PY = .venv/bin/python
+PACKAGES = schemas orchestration messaging workers api cli
+MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
+
+.PHONY: help setup demo up lint test test-fast docs lock clean
+
+help:
+	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
+	@echo 'make up         the stack in the foreground, until Ctrl-C'
+	@echo 'make test       lint, types, import contracts and all tests'
+	@echo 'make test-fast  the tests that kill nothing and take no time'
+	@echo 'make lint       ruff, mypy and the import contracts'
+	@echo 'make setup      the virtual environment with the pinned packages'
+	@echo 'make docs       docs/configuration.md from the settings'
+	@echo 'make lock       the lock files again (needs uv)'
+	@echo 'make clean      remove the virtual environment and caches'
+
+setup:
+	@sh scripts/setup.sh
+
+demo: setup
+	@.venv/bin/perdure demo
+
+up: setup
+	@exec .venv/bin/perdure up
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy $(PACKAGES) $(MODULES)
+	.venv/bin/lint-imports
+
+test: lint
+	$(PY) -m pytest tests
+
+test-fast: setup
+	$(PY) -m pytest tests -q -m 'not fault and not slow'
+
+docs: setup
+	$(PY) -m cli.configuration > docs/configuration.md
+
+UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--only-binary :all: --quiet
+
+lock:
+	$(UV_COMPILE) -o requirements.lock requirements.in
+	$(UV_COMPILE) -o requirements-dev.lock requirements-dev.in -c requirements.lock
+	@if grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock; then echo 'a lock file names a registry' >&2; exit 1; fi
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
