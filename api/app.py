@@ -8,7 +8,7 @@ from flask_openapi.models.info import Info
 
 from api.audit import record_audit
 from api.auth.rights import guard
-from api.blueprints import auth, health, reference
+from api.blueprints import actions, auth, config, health, reference, runs, ssh, templates, workflow
 from api.errors import Problem, invalid_request, map_errors
 from api.openapi import SECURITY_SCHEMES, Api
 from api.security import secure
@@ -36,6 +36,12 @@ def create_app(services: Services) -> Api:
     app.register_api(auth.bp)
     app.register_api(health.bp)
     app.register_api(reference.bp)
+    app.register_api(workflow.bp)
+    app.register_api(runs.bp)
+    app.register_api(templates.bp)
+    app.register_api(actions.bp)
+    app.register_api(config.bp)
+    app.register_api(ssh.bp)
 
     guard(app)
     return app

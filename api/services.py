@@ -54,7 +54,7 @@ def build_services(settings: Settings) -> Services:
         settings=settings,
         database=database,
         runs=runs,
-        queries=Queries(database),
+        queries=Queries(database, redactor=redactor),
         actions=actions,
         redactor=redactor,
         limiter=Limiter(settings.redis_url, {"start": settings.start_rate_limit}),

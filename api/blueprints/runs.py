@@ -1,0 +1,154 @@
+"""Read runs: the state, the list, steps, logs, the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Response, jsonify, request, stream_with_context
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+
+from api.audit import audited
+from api.auth.rights import requires
+from api.errors import problem_fields
+from api.runs_of_request import find_run, run_of, step_of, stream_position, summary_of
+from api.services import current_services
+from api.wire import run_statuses
+from orchestration.engine.queries import Page
+from orchestration.engine.queries_runs import RunFilter
+from orchestration.errors import UnknownRun
+from schemas.requests import ControlRequest, LogsQuery, RunQuery, RunsQuery, StateQuery, StepsQuery, TraceQuery
+from schemas.statuses import Role
+
+bp = APIBlueprint("runs", __name__, url_prefix="/workflow", abp_tags=[Tag(name="Runs")])
+DOWNLOAD_BYTES = 256 * 1024
+
+
+@bp.get("/state")
+@requires(Role.VIEWER)
+@problem_fields(active=False, state=None)
+def state(query: StateQuery) -> Response:
+    """Show the state document (schemas/state.py) with an ETag; 304 for one that is known."""
+    run_id = find_run(query)
+    if run_id is None:
+        return jsonify(success=True, active=False, state=None)
+    position = stream_position(run_id)
+    found = current_services().queries.state(run_id, position=position, known=_known_tag(query.since))
+    if found is None:
+        raise UnknownRun(f"there is no run {run_id!r}", where="/workflow_id", mend="GET /workflow/runs lists the runs")
+    if found.text is None:
+        answer = Response(status=304)
+    else:
+        active = "true" if found.active else "false"
+        answer = Response(
+            f'{{"success": true, "active": {active}, "state": {found.text}}}\n', mimetype="application/json"
+        )
+    # Weak, because the stream position in the document may differ. Without `no-store` browsers may revalidate.
+    answer.set_etag(found.etag, weak=True)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+@bp.get("/state/summary")
+@requires(Role.VIEWER)
+@problem_fields(summary={"active": False})
+def summary(query: RunQuery) -> Response:
+    """Show the run without its steps, but with the step in hand."""
+    run_id = find_run(query)
+    return jsonify(success=True, summary={"active": False} if run_id is None else summary_of(run_id))
+
+
+@bp.delete("/state")
+@requires(Role.OPERATOR)
+@audited("workflow.archive")
+def clear(body: ControlRequest) -> Response:
+    """Archive a finished run, so that it is no longer the current one; nothing is deleted. 409 on an active one."""
+    run_id = find_run(body)
+    if run_id is None:
+        return jsonify(success=True, message="there was nothing to clear")
+    current_services().runs.archive(run_id)
+    return jsonify(success=True, message=f"workflow {run_id} was archived", workflow_id=run_id)
+
+
+@bp.get("/runs")
+@requires(Role.VIEWER)
+def runs(query: RunsQuery) -> Response:
+    """List runs, newest first. A searched page may be short, or empty, and still have a `next`."""
+    services = current_services()
+    wanted = RunFilter(
+        statuses=run_statuses(query.status),
+        text=query.q,
+        template_id=query.template_id,
+        created_by=query.created_by,
+        host=query.host,
+    )
+    limit = query.limit or services.settings.max_history
+    page = services.queries.list_runs(wanted, before=query.cursor, limit=limit)
+    return jsonify(success=True, runs=page.runs, next=page.next)
+
+
+@bp.get("/steps")
+@requires(Role.VIEWER)
+def steps(query: StepsQuery) -> Response:
+    """List a run's steps; or show one with parameters, policy, whole result and attempts."""
+    run_id = run_of(query)
+    queries = current_services().queries
+    if query.step is not None:
+        return jsonify(success=True, workflow_id=run_id, step=queries.step(run_id, query.step))
+    page = queries.steps(run_id, cursor=query.cursor, limit=query.limit, attempts=query.attempts)
+    return _page(run_id, "steps", page)
+
+
+@bp.get("/logs")
+@requires(Role.VIEWER)
+def logs(query: LogsQuery) -> Response:
+    """Show a piece of a step's log, or all of it as a text file."""
+    run_id = run_of(query)
+    step = step_of(run_id, query.step)
+    page = current_services().queries.logs(
+        run_id, step, attempt=query.attempt, after=query.after, limit_bytes=query.limit
+    )
+    if query.download:
+        return _download(run_id, step, page.attempt, query.after)
+    return jsonify(
+        success=True, workflow_id=run_id, step=step, attempt=page.attempt, pieces=page.pieces, next=page.next
+    )
+
+
+@bp.get("/trace")
+@requires(Role.VIEWER)
+def trace(query: TraceQuery) -> Response:
+    """Show what happened to a run, oldest first."""
+    run_id = run_of(query)
+    return _page(run_id, "trace", current_services().queries.trace(run_id, after=query.after, limit=query.limit))
+
+
+def _page(run_id: str, name: str, page: Page) -> Response:
+    return jsonify({"success": True, "workflow_id": run_id, name: page.rows, "next": page.next})
+
+
+def _known_tag(since: str | None) -> str | None:
+    if since is not None:
+        return since.removeprefix("W/").strip('"')
+    tags = request.if_none_match.as_set(include_weak=True)
+    return tags.pop() if len(tags) == 1 else None
+
+
+def _download(run_id: str, step: str, attempt: int, after: int) -> Response:
+    queries = current_services().queries
+
+    def pieces() -> Iterator[str]:
+        place = after
+        while True:
+            page = queries.logs(run_id, step, attempt=attempt, after=place, limit_bytes=DOWNLOAD_BYTES)
+            if not page.pieces:
+                return
+            yield "".join(piece["text"] for piece in page.pieces)
+            place = page.next
+
+    answer = Response(stream_with_context(pieces()), mimetype="text/plain")
+    # Logs are untrusted text: never shown in the page's own origin. Ids and keys hold no quotation marks.
+    name = f"{run_id}-{step}-{attempt}.log".replace(":", "_")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
