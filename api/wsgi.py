@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from api.app import create_app
 from api.services import build_services
+from logs import configure_logs
 from settings import load_settings
 
-app = create_app(build_services(load_settings()))
+settings = load_settings()
+configure_logs(settings.log_level)
+app = create_app(build_services(settings))

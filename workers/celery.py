@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from celery import Celery
+import logging
+from typing import Any
 
+from celery import Celery, signals
+
+from logs import configure_logs
 from messaging.celery_app import make_celery
 from orchestration.actions.registry import load_actions
 from settings import Settings, load_settings
@@ -15,6 +19,11 @@ from workers.tasks import register_actions
 def make_worker(settings: Settings) -> Celery:
     """A Celery app with a task for each action, the keeper and the janitor."""
     app = make_celery(settings.redis_url)
+
+    @signals.setup_logging.connect(weak=False)
+    def _logs(loglevel: int | str | None = None, **_: Any) -> None:
+        configure_logs(logging.getLevelName(loglevel) if isinstance(loglevel, int) else settings.log_level)
+
     lifecycle = Lifecycle(settings)
     register_actions(app, load_actions(settings.actions), lifecycle)
     lifecycle.connect()

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from logs import configure_logs
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, StepError
 from orchestration.engine.attempts import Attempts, Held
 from orchestration.engine.sweep import Sweep
@@ -298,6 +299,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = json.loads(sys.stdin.readline())
+    configure_logs("warning")
     keeper = Keeper(settings)
     sys.stdout.write("listening\n")
     sys.stdout.flush()

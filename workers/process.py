@@ -10,17 +10,20 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from messaging.breakers import ValkeyBreakers
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
+from orchestration.gates import BreakerGate
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
 from settings import Settings
+from workers.acting import Acting
 from workers.emitter import Flusher
 from workers.keeper_client import KeeperClient
-from workers.runner import FaultHook, Runner, RunnerParts
+from workers.runner import FaultHook, Runner
 
 log = logging.getLogger("perdure.worker")
 
@@ -57,16 +60,17 @@ class WorkerProcess:
             resend_s=settings.resend_s,
         )
         self.runner = Runner(
-            RunnerParts(
-                attempts=attempts,
-                keeper=self.keeper,
+            owner=owner,
+            attempts=attempts,
+            keeper=self.keeper,
+            acting=Acting(
                 actions=load_actions(settings.actions),
-                flusher=Flusher(settings.progress_interval_s),
-                secrets=SecretStore(settings.secrets_dir, os.environ),
-                owner=owner,
+                gates=(BreakerGate(ValkeyBreakers(settings.redis_url)),),
                 action_settings=action_settings(settings),
-                fault_hook=load_fault_hook(settings),
-            )
+            ),
+            flusher=Flusher(settings.progress_interval_s),
+            secrets=SecretStore(settings.secrets_dir, os.environ),
+            fault_hook=load_fault_hook(settings),
         )
 
     def _keeper_gone(self) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.actions.outcomes import ActionReturn
 from schemas.statuses import Role
-from schemas.workflow import RetryPolicy
+from schemas.workflow import RetryPolicy, SshTarget
 
 
 class ActionParams(BaseModel):
@@ -31,6 +31,17 @@ class SecretRef(BaseModel):
 
 
 @dataclass(frozen=True)
+class BreakerPolicy:
+    """When a target is left alone, and for how long."""
+
+    failure_threshold: int = 5
+    recovery_s: float = 60.0
+
+
+BreakerTarget = Callable[[Any, SshTarget | None], str | None]
+
+
+@dataclass(frozen=True)
 class ActionDeclaration:
     """An action as registered.
 
@@ -38,6 +49,7 @@ class ActionDeclaration:
     killable: runs in the prefork pool, where it can be terminated.
     role: the least role that may start it.
     needs_host: the run must have an SSH target.
+    breaker_target: names what an attempt depends on, such as a host; failing attempts open its circuit breaker.
     """
 
     name: str
@@ -52,3 +64,5 @@ class ActionDeclaration:
     role: Role = Role.OPERATOR
     summary: str = ""
     accepts_signal: bool = False
+    breaker_target: BreakerTarget | None = None
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)

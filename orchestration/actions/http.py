@@ -60,7 +60,13 @@ class HttpParams(ActionParams):
         return self
 
 
-@action("http.request", queue="http")
+def _target(params: HttpParams, _host: object) -> str | None:
+    """The circuit breaker's name: one for each server."""
+    parts = urlsplit(params.url)
+    return f"http:{parts.hostname}:{parts.port or parts.scheme}" if parts.hostname else None
+
+
+@action("http.request", queue="http", breaker_target=_target)
 def request(ctx: ActionContext, params: HttpParams) -> dict[str, Any]:
     """Call an endpoint; a 429, a 5xx or a broken connection is worth another attempt, other 4xx are not.
 

@@ -1,0 +1,202 @@
+"""From a claimed step to an outcome: resolve its parameters, pass the gates, run the action, judge what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from orchestration.actions.context import ActionContext, CancelToken
+from orchestration.actions.declaration import ActionDeclaration
+from orchestration.actions.outcomes import ActionCancelled, Expand, Permanent, Result, Retryable, WaitUntil
+from orchestration.core.conditions import parse_condition
+from orchestration.core.decide import Cancelled, Failed, HandedBack, Outcome, Skipped, Snoozed, StepError, Succeeded
+from orchestration.core.references import resolve
+from orchestration.core.storable import storable, storable_text
+from orchestration.engine.attempts import Lease
+from orchestration.engine.planning import Actions, check_action, plan_rows
+from orchestration.errors import PerdureError, StoreUnavailable
+from orchestration.gates import Admit, Gate, GateRequest, Wait
+from schemas.json import Json, JsonObject
+from schemas.statuses import Role, WaitReason
+from workers.emitter import Emitter
+
+log = logging.getLogger("perdure.runner")
+
+RESULT_BYTES = 256 * 1024
+DETAILS_BYTES = 16 * 1024
+MAX_MESSAGE = 2000
+
+
+class Results(Mapping[str, Any]):
+    """Results of earlier steps by key; those the step refers to came with the claim, others are read when asked for."""
+
+    def __init__(self, known: JsonObject, load: Callable[[str], Json]) -> None:
+        self._known = {key: entry["result"] for key, entry in known.items()}
+        self._load = load
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._known:
+            self._known[key] = self._load(key)
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Runs actions. `action_settings` are the plain values that actions may read."""
+
+    actions: Actions
+    gates: Sequence[Gate]
+    action_settings: Mapping[str, Any]
+
+    def outcome(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome:
+        """What comes of the attempt; never raises."""
+        try:
+            scope = {
+                "params": lease.run_params,
+                "steps": lease.reads,
+                "run": {"id": lease.run_id, "name": lease.run_name},
+            }
+            if lease.when is not None and not parse_condition(lease.when).evaluate(scope):
+                return Skipped(f"its condition is false: {lease.when}")
+            declared = self._declaration(lease)
+            params = declared.params.model_validate(resolve(lease.params, scope))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return _failed("invalid_parameters", f"parameter {place}: {first['msg']}", permanent=True)
+        except (Permanent, PerdureError) as error:
+            return _failed(getattr(error, "code", "permanent"), str(error), permanent=True)
+        context = self._context(lease, token, emitter, declared)
+        return heed(token, self._through_gates(lease, declared, params, context))
+
+    def _declaration(self, lease: Lease) -> ActionDeclaration:
+        declared = self.actions.get(lease.action)
+        if declared is None:
+            raise Permanent(f"this worker knows no action {lease.action!r}; start it with the module that declares it")
+        return declared
+
+    def _context(
+        self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration
+    ) -> ActionContext:
+        return ActionContext(
+            run_id=lease.run_id,
+            step_key=lease.key,
+            attempt=lease.attempt,
+            params=lease.run_params,
+            results=Results(lease.reads, emitter.result),
+            restored=lease.checkpoint,
+            deadline=lease.claimed_at + timedelta(seconds=lease.timeout_s),
+            host=lease.host if declared.needs_host else None,
+            settings=self.action_settings,
+            services=emitter,
+            token=token,
+            signal=lease.signal,
+        )
+
+    def _through_gates(
+        self, lease: Lease, declared: ActionDeclaration, params: BaseModel, context: ActionContext
+    ) -> Outcome:
+        """Run the action if every gate admits it; the gates that did learn how it went."""
+        request = GateRequest(
+            target=declared.breaker_target(params, lease.host) if declared.breaker_target else None,
+            failure_threshold=declared.breaker.failure_threshold,
+            recovery_s=declared.breaker.recovery_s,
+            timeout_s=lease.timeout_s,
+        )
+        passed: list[Admit] = []
+        outcome: Outcome = Cancelled()
+        try:
+            for gate in self.gates:
+                verdict = gate.admit(request)
+                if isinstance(verdict, Wait):
+                    outcome = Snoozed(verdict.reason, lease.claimed_at + timedelta(seconds=verdict.seconds))
+                    return outcome
+                passed.append(verdict)
+            outcome = self._act(lease, declared, params, context)
+            return outcome
+        finally:
+            for verdict in passed:
+                verdict.settle(outcome)
+
+    def _act(self, lease: Lease, declared: ActionDeclaration, params: BaseModel, context: ActionContext) -> Outcome:
+        """Run the action; whatever it returns or raises becomes an outcome."""
+        try:
+            return self._succeeded(lease, declared.function(context, params))
+        except Permanent as error:
+            return _failed("permanent", error.reason, error.details, permanent=True)
+        except Retryable as error:
+            return _failed("retryable", error.reason, error.details, after=error.after)
+        except WaitUntil as error:
+            return Snoozed(WaitReason(error.reason), error.until)
+        except ActionCancelled:
+            return _failed("gave_up", "the action gave up without being asked to", permanent=True)
+        except PerdureError as error:
+            return _failed(error.code, error.message, permanent=not isinstance(error, StoreUnavailable))
+        except Exception as error:  # the one broad catch around a running action, which may raise anything
+            log.exception("action raised", extra={"run_id": lease.run_id, "step": lease.key})
+            return _failed("exception", f"{type(error).__name__}: {error}")
+
+    def _succeeded(self, lease: Lease, returned: Any) -> Outcome:
+        match returned:
+            case Expand():
+                result: Json = {"message": returned.message, "details": returned.details}
+                return Succeeded(storable(result, max_bytes=RESULT_BYTES), self._expansion(lease, returned))
+            case Result(message, details):
+                return Succeeded(storable({"message": message, "details": details}, max_bytes=RESULT_BYTES))
+            case _:
+                return Succeeded(storable(returned, max_bytes=RESULT_BYTES))
+
+    def _expansion(self, lease: Lease, returned: Expand) -> JsonObject | None:
+        """The rows of added steps, checked against the rights of the run's creator."""
+        role = Role(lease.created_role)
+        for index, step in enumerate(returned.steps):
+            declared = check_action(step, f"/expand/{index}", self.actions, role)
+            if declared.needs_host and lease.host is None:
+                raise Permanent(f"added step {step.key!r} works on a host, but the run has none")
+            if not step.enabled:
+                raise Permanent(f"added step {step.key!r} is disabled; leave it out instead")
+        if not returned.steps:
+            return None
+        rows = plan_rows(returned.steps, self.actions, 0.0)
+        return {"steps": rows, "leaves": [row["position"] for row in rows if not row["dependents"]]}
+
+
+def heed(token: CancelToken, outcome: Outcome) -> Outcome:
+    """What an attempt that was asked to stop ends with, whatever it raised on its way out. A success stays one."""
+    if not (isinstance(outcome, Failed) and token.event.is_set()):
+        return outcome
+    match token.reason:
+        case "stop":
+            return Cancelled()
+        case "drain":
+            return HandedBack()
+        case "timeout":
+            return _failed("timeout", "the attempt took longer than its time limit")
+        case _:
+            return outcome
+
+
+def _failed(
+    code: str,
+    message: str,
+    details: JsonObject | None = None,
+    *,
+    permanent: bool = False,
+    after: float | None = None,
+) -> Failed:
+    try:
+        kept: JsonObject = storable(details or {}, max_bytes=DETAILS_BYTES)
+    except PerdureError:
+        kept = {"cut": "details were too large"}
+    return Failed(StepError(code, storable_text(message, MAX_MESSAGE), kept), permanent, after)
