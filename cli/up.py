@@ -70,7 +70,8 @@ class Stack:
         """
         make_data_dir(self.settings.data_dir)
         logs = ProcessLogs(self.log_dir, self._terminal)
-        with _only_supervisor(self.settings.data_dir), _no_leftovers(self.settings.data_dir, logs.say) as lock_fd:
+        data_dir = self.settings.data_dir
+        with _only_supervisor(data_dir), _no_leftovers(data_dir, logs.say, lambda: self._stop_asked) as lock_fd:
             _check_ports(self.settings, self._with_flower)
             for warning in warnings(self.settings):
                 logs.say(f"warning: {warning}")
@@ -222,11 +223,11 @@ def _only_supervisor(data_dir: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_leftovers(data_dir: Path, say: Callable[[str], None]) -> Iterator[int]:
+def _no_leftovers(data_dir: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -> Iterator[int]:
     """Wait until no process of an earlier start is left; the lock that the guards of this one shall hold.
 
     When a supervisor is killed, its guards stop their processes. They hold this lock until they are done.
-    Raises: CannotStart when they are not done in time.
+    Raises: CannotStart when they are not done in time, or when `stopped` meanwhile.
     """
     deadline = time.monotonic() + LEFTOVERS_TIMEOUT_S
     said = False
@@ -236,7 +237,7 @@ def _no_leftovers(data_dir: Path, say: Callable[[str], None]) -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > deadline:
+                if stopped() or time.monotonic() > deadline:
                     raise CannotStart(f"processes of an earlier start on {data_dir} do not end") from None
             if not said:
                 say("waiting for the processes of an earlier start to end")
