@@ -1,0 +1,45 @@
+"""The relay as a table of contents."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, jsonify
+
+from api.auth.identity import session_cookie_name
+from api.relay.access import Access
+from api.relay.admission import Admission
+from api.relay.hub import Hub
+from api.relay.native import NativeDatabase, NativeThreads
+from api.relay.polling import state_blueprint
+from api.relay.problems import map_errors
+from api.relay.sockets import add_sockets
+from api.relay.sse import events_blueprint
+from api.relay.states import States
+from api.security import allowed_origins, secure
+from messaging.reading import StreamReader
+from orchestration.engine.queries import Queries
+from settings import Settings
+
+DATABASE_THREADS = 4
+
+
+def create_relay(settings: Settings) -> Flask:
+    """The app that holds open connections; it must run under gevent. Opens nothing until the first client comes."""
+    threads = NativeThreads(DATABASE_THREADS)
+    database = NativeDatabase(settings.database_url, name="perdure-relay")
+    hub = Hub(StreamReader(settings.redis_url, name="perdure-relay"))
+    states = States(hub, Queries(database), threads)
+    admission = Admission(database, threads)
+    access = Access(admission, cookie=session_cookie_name(settings), origins=allowed_origins(settings))
+
+    app = Flask("relay", static_folder=None)
+    map_errors(app)
+    secure(app, settings)
+    app.register_blueprint(events_blueprint(access, hub, states))
+    app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
+    app.add_url_rule("/healthz", view_func=_healthz)
+    add_sockets(app, settings, admission, hub, states)
+    return app
+
+
+def _healthz() -> Response:
+    return jsonify(status="ok")

@@ -1,0 +1,59 @@
+"""Database reads of the relay: on a few native threads, because psycopg2 would stop all greenlets while it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg2
+from gevent.monkey import get_original
+from gevent.threadpool import ThreadPool
+
+from orchestration.errors import StoreUnavailable
+from orchestration.store.database import Database, open_connection
+
+T = TypeVar("T")
+
+
+class NativeThreads:
+    """Runs blocking calls on at most `size` native threads; the greenlet that asks waits, the others go on."""
+
+    def __init__(self, size: int) -> None:
+        self._pool = ThreadPool(size)
+
+    def run(self, work: Callable[..., T], *values: Any) -> T:
+        """The result of `work(*values)`. Raises what `work` raises."""
+        result: T = self._pool.apply(work, values)
+        return result
+
+
+class NativeDatabase(Database):
+    """One connection for each native thread, without a pool: the locks of a pool belong to greenlets here.
+
+    For reads only, since a read that finds its connection lost is made once more over a new one.
+    """
+
+    def __init__(self, url: str, *, name: str) -> None:
+        super().__init__(url, name=name, size=1)
+        self._name = name
+        self._held: Any = get_original("_thread", "_local")()
+
+    def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        try:
+            return super().rows(sql, *values)
+        except StoreUnavailable:
+            return super().rows(sql, *values)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        connection = getattr(self._held, "connection", None)
+        if connection is None:
+            connection = self._held.connection = open_connection(self.url, name=self._name)
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            self._held.connection = None
+            connection.close()
+            raise StoreUnavailable(f"PostgreSQL cannot be reached: {error}") from error

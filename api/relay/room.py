@@ -1,0 +1,77 @@
+"""The Socket.IO clients of one run, and the state documents they are all sent."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import gevent
+import structlog
+
+from api.refusal import Refusal
+from api.relay.clients import Clients
+from api.relay.states import States
+from orchestration.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+PROGRESS_EVERY_S = 0.5
+
+
+class Room:
+    """Sends `workflow_progress` to all members when the state has changed, at most twice a second.
+
+    A member that is behind is left out and gets the newest document when it has caught up.
+    """
+
+    def __init__(self, run_id: str, clients: Clients, states: States) -> None:
+        self.run_id = run_id
+        self.members: set[str] = set()
+        self.owed: set[str] = set()
+        self._clients = clients
+        self._states = states
+        self._latest: str | None = None
+        self._greenlet = gevent.spawn(self._run)
+
+    def join(self, sid: str) -> None:
+        """Send this client the state now, and again whenever it changes."""
+        self.members.add(sid)
+        self.owed.add(sid)
+
+    def leave(self, sid: str) -> None:
+        """Send it no more."""
+        self.members.discard(sid)
+        self.owed.discard(sid)
+
+    def settle(self, sid: str) -> None:
+        """Send a client the document it is owed, if there is one and the client has caught up."""
+        if sid in self.owed and self._latest is not None and self._clients.keeps_up(sid):
+            self.owed.discard(sid)
+            self._clients.send("workflow_progress", self._latest, (sid,))
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._greenlet.kill(block=False)
+
+    def _run(self) -> None:
+        with self._states.watch(self.run_id) as feed:
+            sent: str | None = None
+            while True:
+                changed = feed.changed
+                tag = feed.etag
+                if tag is None or tag == sent:
+                    changed.wait()
+                    continue
+                started = monotonic()
+                try:
+                    # What is read now is the state of this tag or a newer one.
+                    self._send(feed.progress())
+                    sent = tag
+                except (StoreUnavailable, Refusal) as error:
+                    log.info("state not sent", run_id=self.run_id, error=str(error))
+                gevent.sleep(max(0.0, started + PROGRESS_EVERY_S - monotonic()))
+
+    def _send(self, document: str) -> None:
+        self._latest = document
+        behind = {sid for sid in self.members if not self._clients.keeps_up(sid)}
+        self._clients.send("workflow_progress", document, self.members - behind)
+        self.owed = behind

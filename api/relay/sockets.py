@@ -1,0 +1,225 @@
+"""Socket.IO: clients subscribe to runs and are sent what happens in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gevent
+import structlog
+from flask import Flask, request
+from flask_socketio import SocketIO
+from socketio.exceptions import ConnectionRefusedError
+
+from api.auth.identity import session_cookie_name
+from api.refusal import Refusal
+from api.relay import parameters
+from api.relay.admission import Admission, Credentials, Member
+from api.relay.clients import Clients
+from api.relay.hub import Hub
+from api.relay.problems import problem_of
+from api.relay.room import Room
+from api.relay.states import States
+from api.relay.websocket import use_relay_websocket
+from api.relay.wire import event_text, place_text
+from api.security import allowed_origins
+from messaging.reading import Batch
+from orchestration.errors import StreamUnavailable
+from schemas.events import Position
+from schemas.json import JsonObject
+from settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SUBSCRIPTIONS = 50
+MESSAGE_BYTES = 16 * 1024
+FIND_STREAM_S = 1.0
+SIGN_IN_S = 10.0
+LOOK_S = 5.0
+BEHIND_S = 0.05
+
+
+class Sockets:
+    """The Socket.IO clients and what each has subscribed to."""
+
+    def __init__(self, clients: Clients, admission: Admission, hub: Hub, states: States) -> None:
+        self._clients = clients
+        self._admission = admission
+        self._hub = hub
+        self._states = states
+        self._members: dict[str, Member] = {}
+        self._subscriptions: dict[str, dict[str, gevent.Greenlet]] = {}
+        self._rooms: dict[str, Room] = {}
+        gevent.spawn(self._drop_strangers)
+
+    def connect(self, sid: str, credentials: Credentials) -> None:
+        """Let a client in. Raises: Refusal; StoreUnavailable."""
+        self._members[sid] = self._admission.enter(credentials, partial(self._clients.disconnect, sid))
+        self._subscriptions[sid] = {}
+
+    def disconnect(self, sid: str) -> None:
+        """Forget a client."""
+        member = self._members.pop(sid, None)
+        if member is not None:
+            self._admission.leave(member)
+        for run_id in list(self._subscriptions.get(sid, ())):
+            self._end(sid, run_id)
+        self._subscriptions.pop(sid, None)
+
+    def subscribe(self, sid: str, data: Any) -> JsonObject:
+        """Begin to send a run's events; a second subscription to the same run replaces the first.
+
+        Raises: Refusal; StoreUnavailable.
+        """
+        asked = data if isinstance(data, dict) else {}
+        run_id = parameters.workflow_id(asked.get("workflow_id"))
+        after = parameters.position(asked.get("after"))
+        self._admission.check(self._members[sid])
+        self._states.check_exists(run_id)
+        mine = self._subscriptions[sid]
+        if run_id not in mine and len(mine) >= SUBSCRIPTIONS:
+            raise Refusal(
+                429,
+                "too_many_subscriptions",
+                f"this connection has {SUBSCRIPTIONS} subscriptions",
+                mend="send unsubscribe_workflow for runs that are not shown any more",
+            )
+        self._end(sid, run_id)
+        with self._hub.watch(run_id) as channel:
+            if channel.head is None:
+                channel.changed.wait(FIND_STREAM_S)
+            position = channel.head
+            truncated = self._is_lost(run_id, after, position)
+            if sid not in self._members:
+                raise Refusal(410, "disconnected", "the connection was closed")
+            # The greenlet has not begun yet, so `position` is its beginning when no other was asked for.
+            mine[run_id] = gevent.spawn(self._deliver, sid, run_id, position if after is None else after)
+            gevent.sleep(0)
+        self._room(run_id).join(sid)
+        place = str(position) if position is not None else None
+        return {"success": True, "workflow_id": run_id, "position": place, "truncated": truncated}
+
+    def unsubscribe(self, sid: str, data: Any) -> JsonObject:
+        """Send a run's events no more. Raises: Refusal."""
+        asked = data if isinstance(data, dict) else {}
+        run_id = parameters.workflow_id(asked.get("workflow_id"))
+        self._end(sid, run_id)
+        return {"success": True, "workflow_id": run_id}
+
+    def _is_lost(self, run_id: str, after: Position | None, head: Position | None) -> bool:
+        if after is None or after == head:
+            return False
+        try:
+            return self._hub.read(run_id, after, 1).truncated
+        except StreamUnavailable:
+            return False  # the subscription finds out, and says so
+
+    def _deliver(self, sid: str, run_id: str, after: Position | None) -> None:
+        """Send what happens in a run to one client, as fast as the client takes it."""
+        with self._hub.watch(run_id) as channel:
+            cursor = self._hub.cursor(channel, after)
+            while self._clients.is_connected(sid):
+                if not self._clients.keeps_up(sid):
+                    gevent.sleep(BEHIND_S)
+                    continue
+                room = self._rooms.get(run_id)
+                if room is not None:
+                    room.settle(sid)
+                batch = cursor.next(LOOK_S)
+                if batch is not None:
+                    self._send(sid, run_id, batch)
+                    gevent.sleep(0)  # the client's writer goes first
+
+    def _send(self, sid: str, run_id: str, batch: Batch) -> None:
+        if batch.truncated:
+            self._clients.send("truncated", place_text(run_id, batch.position), (sid,))
+        for entry in batch.entries:
+            self._clients.send("workflow_event", event_text(run_id, entry), (sid,))
+
+    def _room(self, run_id: str) -> Room:
+        room = self._rooms.get(run_id)
+        if room is None:
+            room = self._rooms[run_id] = Room(run_id, self._clients, self._states)
+        return room
+
+    def _end(self, sid: str, run_id: str) -> None:
+        greenlet = self._subscriptions.get(sid, {}).pop(run_id, None)
+        if greenlet is None:
+            return
+        greenlet.kill(block=False)
+        room = self._rooms.get(run_id)
+        if room is not None:
+            room.leave(sid)
+            if not room.members:
+                del self._rooms[run_id]
+                room.stop()
+
+    def _drop_strangers(self) -> None:
+        known_since: dict[str, float] = {}
+        while True:
+            gevent.sleep(SIGN_IN_S / 2)
+            self._clients.drop_strangers(known_since, SIGN_IN_S)
+
+
+def add_sockets(app: Flask, settings: Settings, admission: Admission, hub: Hub, states: States) -> Sockets:
+    """Serve Socket.IO over WebSocket from this app."""
+    socketio: Any = SocketIO(  # type: ignore[call-arg]  # the stubs leave out what goes on to Engine.IO
+        app,
+        async_mode="gevent",
+        # With WebSocket alone any relay can serve any client, without sticky sessions.
+        transports=["websocket"],
+        # Explicit: without a list Flask-SocketIO would derive the origin from the Host header.
+        cors_allowed_origins=sorted(allowed_origins(settings)),
+        max_http_buffer_size=MESSAGE_BYTES,
+        # One message of a client after the other, in order; a client that asks much waits by itself.
+        async_handlers=False,
+        manage_session=False,
+        ping_interval=20,
+        ping_timeout=20,
+        cookie=None,
+    )
+    use_relay_websocket(socketio.server.eio)
+    sockets = Sockets(Clients(socketio.server), admission, hub, states)
+    cookie = session_cookie_name(settings)
+
+    @socketio.on("connect")
+    def connect(auth: Any = None) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        credentials = Credentials.of(
+            authorization=request.headers.get("Authorization"),
+            session=request.cookies.get(cookie),
+            token=token if isinstance(token, str) else None,
+        )
+        try:
+            sockets.connect(_sid(), credentials)
+        except Exception as error:
+            problem = problem_of(error)
+            raise ConnectionRefusedError(problem["message"], problem) from error
+
+    @socketio.on("disconnect")
+    def disconnect(_reason: str | None = None) -> None:
+        sockets.disconnect(_sid())
+
+    @socketio.on("subscribe_workflow")
+    def subscribe_workflow(data: Any = None) -> JsonObject:
+        return _answer(sockets.subscribe, data)
+
+    @socketio.on("unsubscribe_workflow")
+    def unsubscribe_workflow(data: Any = None) -> JsonObject:
+        return _answer(sockets.unsubscribe, data)
+
+    return sockets
+
+
+def _answer(work: Callable[[str, Any], JsonObject], data: Any) -> JsonObject:
+    """The acknowledgement of a client's event: the answer, or a problem."""
+    try:
+        return work(_sid(), data)
+    except Exception as error:
+        return problem_of(error)
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
+    return sid

@@ -1,0 +1,55 @@
+"""The WebSocket under Socket.IO, with three things put right for many clients and slow ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engineio.async_drivers import gevent as engineio_gevent
+from gevent.lock import RLock
+
+# Longer than Engine.IO waits for the answer to a ping: a client that takes nothing for so long is gone.
+SILENT_S = 60
+
+
+class WholeSends:
+    """A socket whose `send` sends everything, one message at a time.
+
+    simple-websocket calls `send` once for a frame. Under gevent that may take only a part of it when the client is
+    slow, and the next frame would begin in the middle of the last.
+    Source: https://github.com/miguelgrinberg/simple-websocket/issues/45
+    """
+
+    def __init__(self, socket: Any) -> None:
+        socket.settimeout(SILENT_S)
+        self._socket = socket
+        self._lock = RLock()
+
+    def send(self, data: bytes) -> int:
+        """Send all of `data`, after what others began to send."""
+        with self._lock:
+            self._socket.sendall(data)
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
+class RelayWebSocket(engineio_gevent.WebSocketWSGI):  # type: ignore[misc]  # engineio has no types
+    """Sends frames whole, refuses long messages before they are in memory, and does not compress.
+
+    Compression would keep a few hundred kilobytes for each client, to save little on events of a few hundred bytes.
+    """
+
+    def __init__(self, handler: Any, server: Any) -> None:
+        super().__init__(handler, server)
+        self.server_args["max_message_size"] = server.max_http_buffer_size
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        environ["gunicorn.socket"] = WholeSends(environ["gunicorn.socket"])
+        return super().__call__(environ, start_response)
+
+
+def use_relay_websocket(engineio_server: Any) -> None:
+    """Let this Engine.IO server make its WebSockets of the class above."""
+    engineio_server._async = engineio_server._async | {"websocket": RelayWebSocket}

@@ -1,0 +1,13 @@
+"""What gunicorn serves as the relay: `gunicorn -k gevent -w 1 --worker-connections 8000 api.relay_wsgi:app`."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+# Before anything else is imported: modules that hold the blocking socket or lock classes would keep them.
+monkey.patch_all()
+
+from api.relay.app import create_relay  # noqa: E402
+from settings import load_settings  # noqa: E402
+
+app = create_relay(load_settings())
