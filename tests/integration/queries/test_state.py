@@ -34,6 +34,7 @@ def test_a_new_run_reads_as_old_clients_know_it(engine: Harness, queries: Querie
     first, second = state["steps"]
     assert (first["label"], first["status"], first["ready"], first["needs"]) == ("First", "pending", True, [])
     assert (second["status"], second["ready"], second["needs"]) == ("pending", False, ["a"])
+    assert (first["progress"], first["result"], first["error"]) == (None, None, None)
     assert state["start_time"].endswith("Z")
 
 

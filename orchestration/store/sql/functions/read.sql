@@ -1,4 +1,5 @@
--- What readers are shown, in the words of the wire. All are STABLE: a document is of one moment, its statement's snapshot.
+-- What readers are shown, in the words of the wire. All are STABLE: a document is of one moment, the snapshot of its
+-- statement.
 
 CREATE OR REPLACE FUNCTION wire_time(t timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -36,7 +37,8 @@ RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
                                       'details', clip_object(x.details, p_bytes),
                                       'clipped', octet_length(x.details::text) > p_bytes
                                                  OR char_length(coalesce(x.message, '')) > p_chars)
-              FROM (SELECT CASE jsonb_typeof(p_result -> 'message') WHEN 'string' THEN p_result ->> 'message' END AS message,
+              FROM (SELECT CASE jsonb_typeof(p_result -> 'message')
+                                WHEN 'string' THEN p_result ->> 'message' END AS message,
                            CASE WHEN p_result IS NULL OR p_result = 'null' THEN '{}'::jsonb
                                 WHEN jsonb_typeof(p_result) <> 'object' THEN jsonb_build_object('value', p_result)
                                 WHEN jsonb_typeof(p_result -> 'details') = 'object'
@@ -65,7 +67,7 @@ $$;
 -- Progress as it is, or without its lists when it is too large.
 CREATE OR REPLACE FUNCTION shown_progress(p_document jsonb, p_chars integer, p_bytes integer)
 RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN octet_length(p_document::text) <= p_bytes THEN p_document
+    SELECT CASE WHEN p_document IS NULL OR octet_length(p_document::text) <= p_bytes THEN p_document
                 ELSE jsonb_strip_nulls(jsonb_build_object(
                     'type', p_document -> 'type', 'percent', p_document -> 'percent',
                     'message', clip_text(p_document ->> 'message', p_chars),
@@ -156,7 +158,8 @@ $$;
 
 CREATE OR REPLACE FUNCTION run_summary(p_public text) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT shown_run(r, d) || jsonb_build_object('current_step', current_position(r), 'step', (
-               SELECT s.document - 'needs' - 'needs_total' - 'made_by' FROM shown_steps(r.id, current_position(r), 1, 500, 256, 2048) s))
+               SELECT s.document - 'needs' - 'needs_total' - 'made_by'
+                 FROM shown_steps(r.id, current_position(r), 1, 500, 256, 2048) s))
       FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = p_public
 $$;
 
@@ -221,7 +224,8 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- The caller's current run: the newest that is not finished, else the last that ended within the delay and is not archived.
+-- The caller's current run: the newest that is not finished, else the last that ended within the delay and is not
+-- archived.
 CREATE OR REPLACE FUNCTION current_run(p_user text, p_delay double precision) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT r.public_id FROM runs r JOIN run_documents d ON d.run_id = r.id
@@ -229,73 +233,4 @@ CREATE OR REPLACE FUNCTION current_run(p_user text, p_delay double precision) RE
         (SELECT r.public_id FROM runs r JOIN run_documents d ON d.run_id = r.id
           WHERE r.ended_at > clock_now() - make_interval(secs => p_delay) AND d.created_by = p_user
             AND d.archived_at IS NULL ORDER BY r.ended_at DESC LIMIT 1))
-$$;
-
--- The newest attempts of a step.
-CREATE OR REPLACE FUNCTION shown_attempts(p_run bigint, p_position integer, p_limit integer)
-RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-               'attempt', a.attempt, 'outcome', a.outcome, 'worker', a.owner, 'start_time', wire_time(a.started_at),
-               'end_time', wire_time(a.ended_at),
-               'duration_ms', round(extract(epoch FROM a.ended_at - a.started_at) * 1000)::bigint,
-               'error', shown_error(a.error, 500, 1024)) ORDER BY a.attempt), '[]')
-      FROM (SELECT * FROM attempts WHERE run_id = p_run AND position = p_position
-             ORDER BY attempt DESC LIMIT p_limit) a
-$$;
-
--- A page of a run's steps.
-CREATE OR REPLACE FUNCTION list_steps(p_public text, p_from integer, p_limit integer, p_attempts boolean)
-RETURNS TABLE ("position" integer, document jsonb) LANGUAGE sql STABLE AS $$
-    SELECT s.position, s.document || CASE WHEN p_attempts
-               THEN jsonb_build_object('attempts', shown_attempts(r.id, s.position, 10)) ELSE '{}' END
-      FROM runs r, LATERAL shown_steps(r.id, p_from, p_limit, 500, 1024, 4096) s
-     WHERE r.public_id = p_public ORDER BY s.position
-$$;
-
--- One step with all that is kept of it: parameters, policy, its whole result and progress, its newest attempts.
-CREATE OR REPLACE FUNCTION whole_step(p_public text, p_key text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT x.document || jsonb_build_object(
-               'params', d.params, 'policy', d.policy, 'queue', s.queue, 'worker', s.owner,
-               'attempts', shown_attempts(s.run_id, s.position, 100))
-      FROM runs r JOIN steps s ON s.run_id = r.id AND s.key = p_key
-      JOIN step_documents d ON d.run_id = s.run_id AND d.position = s.position,
-           LATERAL shown_steps(r.id, s.position, 1, 10000, 262144, 16384) x
-     WHERE r.public_id = p_public
-$$;
-
--- Pieces of an attempt's log from an offset on, up to some bytes but at least one. Offsets count characters.
-CREATE OR REPLACE FUNCTION read_log(
-    p_public text, p_key text, p_attempt integer, p_after bigint, p_bytes integer
-) RETURNS TABLE (attempt integer, "offset" bigint, level text, at text, text text) LANGUAGE plpgsql STABLE AS $$
-#variable_conflict use_column
-DECLARE
-    s      steps;
-    tries  integer;
-    first  bigint;
-BEGIN
-    SELECT x.* INTO s FROM steps x JOIN runs r ON r.id = x.run_id WHERE r.public_id = p_public AND x.key = p_key;
-    tries := coalesce(p_attempt, s.attempt);
-    SELECT max(l.offset) INTO first FROM logs l
-     WHERE l.run_id = s.run_id AND l.position = s.position AND l.attempt = tries AND l.offset <= p_after;
-    RETURN QUERY
-    SELECT tries, greatest(x.offset, p_after), x.level, wire_time(x.at),
-           substr(x.text, greatest(p_after - x.offset, 0)::integer + 1)
-      FROM (SELECT l.*, sum(octet_length(l.text)) OVER (ORDER BY l.offset) - octet_length(l.text) AS before
-              FROM (SELECT * FROM logs l
-                     WHERE l.run_id = s.run_id AND l.position = s.position AND l.attempt = tries
-                       AND l.offset >= coalesce(first, 0)
-                     ORDER BY l.offset LIMIT 2000) l
-             WHERE l.offset + char_length(l.text) > p_after) x
-     WHERE x.before < p_bytes ORDER BY x.offset;
-END $$;
-
--- A page of the record of a run, oldest first.
-CREATE OR REPLACE FUNCTION read_trace(p_public text, p_after bigint, p_limit integer)
-RETURNS TABLE (seq bigint, document jsonb) LANGUAGE sql STABLE AS $$
-    SELECT t.seq, jsonb_build_object(
-               'seq', t.seq, 'time', wire_time(t.at), 'kind', t.kind, 'index', t.position, 'key', s.key,
-               'attempt', t.attempt, 'status', wire_run_status(t.run_status), 'detail', t.detail)
-      FROM runs r JOIN trace t ON t.run_id = r.id
-      LEFT JOIN steps s ON s.run_id = t.run_id AND s.position = t.position
-     WHERE r.public_id = p_public AND t.seq > p_after ORDER BY t.seq LIMIT p_limit
 $$;
