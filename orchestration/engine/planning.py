@@ -130,6 +130,9 @@ def _check_parameters(step: StepSpec, declared: ActionDeclaration, where: str) -
             where=f"{where}/params",
             mend="pass large data by reference, such as a URL or a path",
         )
+    if not step.enabled:
+        # It never runs, and clients send their unused steps as they are.
+        return
     try:
         declared.params.model_validate(step.params)
     except ValidationError as error:

@@ -118,6 +118,11 @@ def test_a_second_run_on_the_same_host_is_refused_until_the_first_ends(operator:
     assert operator.post("/workflow/start", json={**one, "workflow_id": "second"}).status_code == 200
 
 
+def test_an_unused_step_may_lack_parameters(operator: FlaskClient) -> None:
+    steps = [OLD["steps"][0], {"index": 1, "action": "install_custom_nodes", "enabled": False}]
+    assert operator.post("/workflow/start", json={**OLD, "steps": steps}).status_code == 200
+
+
 def test_runs_without_a_host_go_on_side_by_side(operator: FlaskClient) -> None:
     assert [operator.post("/workflow/start", json=NEW).status_code for _ in range(3)] == [200] * 3
 
