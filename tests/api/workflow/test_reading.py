@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from api.services import Services
 from messaging.stream import EventStream
+from orchestration.engine import queries_runs
 from orchestration.store.database import Database
 from schemas.events import RunEvent
 from schemas.state import read_state
@@ -255,3 +256,21 @@ def test_every_view_is_described(app: Flask, viewer: FlaskClient) -> None:
         if rule.rule.startswith(("/workflow", "/config", "/ssh")):
             described = paths[rule.rule.replace("<", "{").replace(">", "}")]
             assert all(operation["summary"] for operation in described.values())
+
+
+def test_a_search_reads_a_bounded_part_of_the_history_at_a_time(
+    operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries_runs, "SEARCHED", 2)
+    for number in range(5):
+        start(operator, "a", workflow_id=f"run{number}", name="rare" if number in (0, 4) else "other")
+    seen, sizes, cursor = [], [], ""
+    while True:
+        page = document(operator.get(f"/workflow/runs?q=rare{cursor}"))
+        seen += [run["workflow_id"] for run in page["runs"]]
+        sizes.append(len(page["runs"]))
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == ["run4", "run0"]
+    assert sizes == [1, 0, 1]
