@@ -17,12 +17,19 @@ class ServerAway(Exception):
 
 
 class Circuit:
-    """A failed call opens a pause in which calls fail at once; after it one caller at a time tries again.
+    """A call that ends with one of `failures` opens a pause in which calls fail at once; after it one at a time tries.
 
     Unlike the breakers in orchestration/gates this is of one process and only saves waiting.
     """
 
-    def __init__(self, *, pause_s: float = PAUSE_S, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        failures: tuple[type[Exception], ...] = (Exception,),
+        pause_s: float = PAUSE_S,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._failures = failures
         self._pause_s = pause_s
         self._now = now
         self._probe = threading.Lock()
@@ -47,7 +54,7 @@ class Circuit:
     def _try(self, work: Callable[[], T]) -> T:
         try:
             result = work()
-        except Exception:
+        except self._failures:
             self._paused_until = self._now() + self._pause_s
             raise
         self._paused_until = None

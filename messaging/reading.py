@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 START = Position(epoch=0, seq=0)
 CHUNK = 500
+CHUNK_LIVE = 100
+LARGEST = 2**63 - 1
 LONGEST_BLOCK_S = 4.0
 TIMEOUT_S = 1.0
 
@@ -64,7 +66,7 @@ class StreamReader:
         self._calls = connect(redis_url, timeout_s=TIMEOUT_S, name=name)
         # A blocking read must outlast its block; redis-py's own limit would end it as an error.
         self._waits = connect(redis_url, timeout_s=LONGEST_BLOCK_S + 3, name=f"{name}-wait")
-        self._circuit = Circuit()
+        self._circuit = Circuit(failures=(redis.ConnectionError, redis.TimeoutError, OSError))
 
     def position(self, run_id: str) -> Position:
         """The last position of a run's stream; `0-0` when it has none (yet, or any more). Raises: StreamUnavailable."""
@@ -84,6 +86,8 @@ class StreamReader:
 
     def read(self, run_id: str, after: Position, count: int = CHUNK) -> Batch:
         """At most `count` events after `after`, without waiting. Raises: StreamUnavailable."""
+        if max(after.epoch, after.seq) > LARGEST:  # no stream was ever there, and the server would refuse the id
+            return Batch((), self.position(run_id), truncated=True)
         key = stream_key(run_id)
 
         def ask() -> list[Any]:
@@ -117,7 +121,7 @@ class StreamReader:
         if waker is not None:
             streams[waker.key] = waker.last_id
         block_ms = max(1, int(min(block_s, LONGEST_BLOCK_S) * 1000))
-        answer: Any = self._guarded(lambda: self._waits.xread(streams, count=CHUNK, block=block_ms))
+        answer: Any = self._guarded(lambda: self._waits.xread(streams, count=CHUNK_LIVE, block=block_ms))
         found: dict[str, Any] = dict(answer or ())
         if waker is not None and waker.key in found:
             waker.last_id = found[waker.key][-1][0]

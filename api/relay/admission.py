@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -13,6 +12,7 @@ import structlog
 
 from api.auth.identity import bearer_token, identify
 from api.refusal import Refusal
+from api.relay.greenlets import spawn_vital
 from api.relay.native import NativeDatabase, NativeThreads
 from orchestration.errors import StoreUnavailable
 from orchestration.ports import Actor
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 RECHECK_S = 30.0
 FRESH_S = 5.0
-CONNECTIONS_PER_USER = 200
+CONNECTIONS_PER_USER = 2000
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Member:
     checked_at: float = field(default_factory=monotonic)
     is_gone: bool = False
 
+    def __post_init__(self) -> None:
+        self.user = self.actor.name
+
 
 class Admission:
     """The open connections and whose they are."""
@@ -57,6 +60,7 @@ class Admission:
         self._threads = threads
         self._recheck_s = recheck_s
         self._members: set[Member] = set()
+        self._per_user: Counter[str] = Counter()
         self._rechecking = False
 
     @property
@@ -74,7 +78,7 @@ class Admission:
     def enter(self, credentials: Credentials, drop: Callable[[], None] = lambda: None) -> Member:
         """Let a connection in. Raises: Refusal (401, or 429 for a user with too many); StoreUnavailable."""
         actor = self.identify(credentials)
-        if Counter(member.actor.name for member in self._members)[actor.name] >= CONNECTIONS_PER_USER:
+        if self._per_user[actor.name] >= CONNECTIONS_PER_USER:
             raise Refusal(
                 429,
                 "too_many_connections",
@@ -83,22 +87,17 @@ class Admission:
             )
         member = Member(credentials, actor, drop)
         self._members.add(member)
+        self._per_user[member.user] += 1
         if not self._rechecking:
             self._rechecking = True
-            gevent.spawn(self._recheck)
+            spawn_vital(self._recheck)
         return member
 
     def leave(self, member: Member) -> None:
         """The connection is closed."""
-        self._members.discard(member)
-
-    @contextmanager
-    def entered(self, member: Member) -> Iterator[Member]:
-        """Leave at the end."""
-        try:
-            yield member
-        finally:
-            self.leave(member)
+        if member in self._members:
+            self._members.remove(member)
+            self._per_user[member.user] -= 1
 
     def check(self, member: Member) -> None:
         """Make sure that the member's credentials hold now, give or take five seconds. Raises: as `identify`."""

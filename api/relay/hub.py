@@ -12,6 +12,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from api.relay.channel import Channel, Cursor
+from api.relay.greenlets import spawn_vital
 from messaging.reading import Batch, StreamReader, Waker
 from orchestration.errors import StreamUnavailable
 from schemas.events import Position
@@ -85,7 +86,7 @@ class StreamLoop:
         self._ringing = False
         self._away = False
         self._checked_at = 0.0
-        gevent.spawn(self._run)
+        spawn_vital(self._run)
 
     @property
     def size(self) -> int:

@@ -53,7 +53,7 @@ class NativeDatabase(Database):
         try:
             with connection.cursor() as cursor:
                 yield cursor
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except psycopg2.Error as error:  # a read that is refused, by a database without its tables say, may work later
             self._held.connection = None
             connection.close()
-            raise StoreUnavailable(f"PostgreSQL cannot be reached: {error}") from error
+            raise StoreUnavailable(f"PostgreSQL cannot be read: {error}") from error

@@ -17,6 +17,7 @@ from api.refusal import Refusal
 from api.relay import parameters
 from api.relay.admission import Admission, Credentials, Member
 from api.relay.clients import Clients
+from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
 from api.relay.problems import problem_of
 from api.relay.room import Room
@@ -51,7 +52,7 @@ class Sockets:
         self._members: dict[str, Member] = {}
         self._subscriptions: dict[str, dict[str, gevent.Greenlet]] = {}
         self._rooms: dict[str, Room] = {}
-        gevent.spawn(self._drop_strangers)
+        spawn_vital(self._drop_strangers)
 
     def connect(self, sid: str, credentials: Credentials) -> None:
         """Let a client in. Raises: Refusal; StoreUnavailable."""
@@ -75,8 +76,9 @@ class Sockets:
         asked = data if isinstance(data, dict) else {}
         run_id = parameters.workflow_id(asked.get("workflow_id"))
         after = parameters.position(asked.get("after"))
-        self._admission.check(self._members[sid])
+        self._check(sid)
         self._states.check_exists(run_id)
+        self._check(sid)
         mine = self._subscriptions[sid]
         if run_id not in mine and len(mine) >= SUBSCRIPTIONS:
             raise Refusal(
@@ -91,11 +93,10 @@ class Sockets:
                 channel.changed.wait(FIND_STREAM_S)
             position = channel.head
             truncated = self._is_lost(run_id, after, position)
-            if sid not in self._members:
-                raise Refusal(410, "disconnected", "the connection was closed")
-            # The greenlet has not begun yet, so `position` is its beginning when no other was asked for.
+            self._check(sid)
             mine[run_id] = gevent.spawn(self._deliver, sid, run_id, position if after is None else after)
-            gevent.sleep(0)
+            mine[run_id].link_exception(lambda _: self._clients.disconnect(sid))
+            gevent.sleep(0)  # it watches the channel itself before this lets go
         self._room(run_id).join(sid)
         place = str(position) if position is not None else None
         return {"success": True, "workflow_id": run_id, "position": place, "truncated": truncated}
@@ -106,6 +107,13 @@ class Sockets:
         run_id = parameters.workflow_id(asked.get("workflow_id"))
         self._end(sid, run_id)
         return {"success": True, "workflow_id": run_id}
+
+    def _check(self, sid: str) -> None:
+        """Raises: Refusal when the client is gone, or its credentials are; StoreUnavailable."""
+        member = self._members.get(sid)
+        if member is None:
+            raise Refusal(410, "disconnected", "the connection was closed")
+        self._admission.check(member)
 
     def _is_lost(self, run_id: str, after: Position | None, head: Position | None) -> bool:
         if after is None or after == head:

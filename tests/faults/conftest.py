@@ -18,6 +18,15 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.fixture(scope="module")
+def shared_fleet(
+    module_database_url: str, module_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """Workers that the tests of a module kill one after the other; each finds them replaced."""
+    with Fleet(module_database_url, module_redis_url, tmp_path_factory.mktemp("fleet")) as fleet:
+        yield fleet
+
+
 @pytest.fixture
 def private_fleet(
     private_postgres: EmbeddedPostgres, private_valkey: EmbeddedValkey, tmp_path: Path

@@ -139,15 +139,16 @@ class Fleet:
         return self.runs.start(workflow, ALICE)
 
     def arm(self, point: str, step: str, target: str, name: str = "SIGKILL") -> None:
+        for old in self.faults.iterdir():
+            old.unlink()
         (self.faults / f"{point}.{step}").write_text(f"{target} {name}")
 
     def fired(self) -> bool:
         return any(path.name.startswith("fired.") for path in self.faults.iterdir())
 
-    def effects(self, what: str = "effect") -> Counter[str]:
+    def effects(self, what: str = "effect", run: StartedRun | None = None) -> Counter[str]:
         """How often each step did what; a line of the ledger each."""
-        lines = [line.split() for line in self.ledger.read_text().splitlines()]
-        return Counter(line[1] for line in lines if line[3] == what)
+        return Counter(line[1] for line in self.lines() if line[3] == what and (run is None or line[0] == run.run_id))
 
     def lines(self) -> list[list[str]]:
         return [line.split() for line in self.ledger.read_text().splitlines()]
@@ -178,6 +179,11 @@ class Fleet:
         began = time.monotonic()
         wait_until(lambda: self.status(run) in statuses, timeout_s, lambda: self._why(run))
         return time.monotonic() - began
+
+    def wait_ready(self) -> None:
+        """Wait until every worker, also one that is being replaced, takes work."""
+        for worker in self.workers:
+            wait_until(worker.ready, 30, lambda worker=worker: worker.log.read_text()[-3000:])
 
     def wait_for_line(self, step: str, what: str, timeout_s: float = 20) -> None:
         wait_until(

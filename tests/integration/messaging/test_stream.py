@@ -152,6 +152,7 @@ def test_a_position_that_never_was_is_answered_with_truncated(stream):
     assert stream.flush(5)
     end = stream.position("r")
     assert stream.read("r", Position(epoch=end.epoch, seq=9)).truncated
+    assert stream.read("r", Position(epoch=10**30, seq=10**30)) == Batch((), end, truncated=True)
     assert stream.find_lost({"r": Position(epoch=end.epoch, seq=9)}) == {"r": Batch((), end, truncated=True)}
     assert stream.find_lost({"r": end, "unknown": START}) == {}
 
