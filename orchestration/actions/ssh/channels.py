@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ class ChannelReader:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._selector.close()
-        self.channel.close()
+        with suppress(EOFError, OSError):  # it may say good-bye to nobody
+            self.channel.close()
 
     @property
     def ended(self) -> bool:

@@ -121,7 +121,7 @@ def link_errors(target: SshTarget) -> Iterator[None]:
     try:
         yield
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise Retryable(f"{target.address}: the connection was lost ({_reason(error)})") from None
+        raise Retryable(f"{target.address}: the connection was lost ({reason_of(error)})") from None
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def open_host(ctx: ActionContext, *, timeout_s: float = CONNECT_S) -> Host:
     try:
         connection = socket.create_connection((target.host.strip("[]"), target.port), timeout=timeout_s)
     except OSError as error:
-        raise Retryable(f"{target.address} cannot be reached: {_reason(error)}") from None
+        raise Retryable(f"{target.address} cannot be reached: {reason_of(error)}") from None
     transport = None
     try:
         transport = paramiko.Transport(connection)
@@ -189,7 +189,7 @@ def _sign_in(transport: paramiko.Transport, target: SshTarget, key: paramiko.PKe
             f"{target.address} refused the key; add its public half to authorized_keys of {target.user} on the host"
         ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise Retryable(f"{target.address}: the connection was lost while signing in ({_reason(error)})") from None
+        raise Retryable(f"{target.address}: the connection was lost while signing in ({reason_of(error)})") from None
 
 
 def _allowed_target(ctx: ActionContext) -> SshTarget:
@@ -261,5 +261,6 @@ def _text(data: bytes | bytearray) -> str:
     return bytes(data).decode("utf-8", "replace")
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """What the error says; many of a lost link say nothing."""
     return str(error) or type(error).__name__

@@ -17,7 +17,7 @@ from typing import NoReturn
 from orchestration.actions.context import ActionContext
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.actions.ssh.channels import ChannelReader
-from orchestration.actions.ssh.connection import Host, open_host
+from orchestration.actions.ssh.connection import Host, open_host, reason_of
 from orchestration.actions.ssh.memory import StepMemory
 from orchestration.actions.ssh.remote_scripts import FOLLOW, FORGET, KILL
 from orchestration.errors import LeaseLost, PerdureError
@@ -106,7 +106,7 @@ def run_detached(
         follower.save()
         if isinstance(error, Retryable):
             raise
-        raise Retryable(f"{host.target.address}: the connection was lost ({error or type(error).__name__})") from None
+        raise Retryable(f"{host.target.address}: the connection was lost ({reason_of(error)})") from None
     if finished.status == 0:
         memory.put(
             follower.key, {"id": list(follower.place), "status": finished.status, "output": finished.output[-4000:]}

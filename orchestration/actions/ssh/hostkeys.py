@@ -48,6 +48,12 @@ def known_key(path: Path, name: str) -> HostKey | None:
     return None
 
 
+def known_hosts(path: Path) -> list[tuple[str, HostKey]]:
+    """All hosts with a pinned key, as people type them, in the order in which they were pinned."""
+    names = [words[0] for line in _lines(path) if len(words := line.split()) >= 3]
+    return [(_plain(name), key) for name in dict.fromkeys(names) if (key := known_key(path, name)) is not None]
+
+
 def pin(path: Path, name: str, key: HostKey) -> bool:
     """Accept `key` if it is the pinned one, or pin it if the host is new. True if it was new.
 

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestration.actions.context import ActionContext
 from orchestration.actions.outcomes import Permanent
@@ -47,11 +47,13 @@ def local_entries(start: Path) -> Iterator[Entry]:
 
 
 def make_folder(start: Path, relative: str) -> Path:
-    """Make `start/relative`. Raises: Permanent when a link there leads out of `start`."""
-    folder = start / relative
-    folder.mkdir(parents=True, exist_ok=True)
-    if not folder.resolve().is_relative_to(start.resolve()):
-        raise Permanent(f"{relative!r} is a link that leads out of the synced directory; remove it")
+    """Make `start/relative`, one folder after the other. Raises: Permanent where a link lies in the way."""
+    folder = start
+    for part in PurePosixPath(relative).parts:
+        folder /= part
+        if folder.is_symlink():
+            raise Permanent(f"{relative!r} leads through a link; nothing is written there")
+        folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from orchestration.actions.context import ActionContext
 from orchestration.actions.outcomes import Permanent, Retryable
-from orchestration.actions.ssh.connection import Host
+from orchestration.actions.ssh.connection import Host, reason_of
 from orchestration.actions.ssh.local_side import Entry, local_entries, make_folder
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def _session(host: Host, ctx: ActionContext) -> Iterator[paramiko.SFTPClient]:
         ctx.raise_if_cancelled()
         if isinstance(error, OSError) and error.errno in REFUSED and host.transport.is_active():
             raise Permanent(f"the sync was refused: {error}") from None
-        raise Retryable(f"the sync broke off: {error or type(error).__name__}") from None
+        raise Retryable(f"the sync broke off: {reason_of(error)}") from None
     finally:
-        sftp.close()
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            sftp.close()
