@@ -70,7 +70,7 @@ def test_a_long_poll_without_news_ends_with_not_modified(world, relay):
     answer = relay.get(f"/workflow/state?workflow_id={run_id}&wait=1", headers={"If-None-Match": etag})
     assert answer.status_code == 304
     assert answer.headers["ETag"] == etag
-    assert 0.9 < time.monotonic() - began < 3
+    assert 0.9 < time.monotonic() - began < 5
 
 
 def test_a_change_whose_event_was_lost_is_noticed_all_the_same(world, relay):
