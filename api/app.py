@@ -8,7 +8,7 @@ from flask_openapi.models.info import Info
 
 from api.audit import record_audit
 from api.auth.rights import guard
-from api.blueprints import actions, auth, config, health, reference, runs, ssh, templates, workflow
+from api.blueprints import actions, auth, config, health, hosts, reference, runs, ssh, templates, workflow
 from api.errors import Problem, invalid_request, map_errors
 from api.openapi import SECURITY_SCHEMES, Api
 from api.security import secure
@@ -42,6 +42,7 @@ def create_app(services: Services) -> Api:
     app.register_api(actions.bp)
     app.register_api(config.bp)
     app.register_api(ssh.bp)
+    app.register_api(hosts.bp)
 
     guard(app)
     return app
