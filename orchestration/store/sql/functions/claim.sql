@@ -49,11 +49,13 @@ BEGIN
          WHERE d.run_id = r.id AND d.position = p_position AND rd.run_id = r.id);
 END $$;
 
--- Status and result of some steps, by key.
+-- Status and result of some steps, by key. Each is looked up by itself, so that the run is never read from end to end.
 CREATE OR REPLACE FUNCTION step_results(p_run bigint, p_keys text[]) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT coalesce(jsonb_object_agg(s.key, jsonb_build_object(
-               'status', s.status, 'result', CASE WHEN s.status = 'completed' THEN a.result END)), '{}')
-      FROM steps s LEFT JOIN attempts a
-        ON a.run_id = s.run_id AND a.position = s.position AND a.attempt = s.attempt
-     WHERE s.run_id = p_run AND s.key = ANY(p_keys)
+    SELECT coalesce(jsonb_object_agg(x.key, jsonb_build_object(
+               'status', x.status, 'result', CASE WHEN x.status = 'completed' THEN x.result END)), '{}')
+      FROM unnest(p_keys) wanted CROSS JOIN LATERAL (
+        SELECT s.key, s.status,
+               (SELECT a.result FROM attempts a
+                 WHERE a.run_id = s.run_id AND a.position = s.position AND a.attempt = s.attempt) AS result
+          FROM steps s WHERE s.run_id = p_run AND s.key = wanted OFFSET 0) x
 $$;

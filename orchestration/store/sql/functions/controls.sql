@@ -87,18 +87,6 @@ BEGIN
     RETURN settle(r, 'stop_requested', NULL, p_detail, was, moment);
 END $$;
 
--- Count down the dependents of a step that was satisfied outside an attempt.
-CREATE OR REPLACE FUNCTION release_dependents(s steps, p_resend real, p_now timestamptz) RETURNS void LANGUAGE sql AS $$
-    UPDATE steps d
-       SET blocked_by = d.blocked_by - 1,
-           status = CASE WHEN d.status <> 'pending' OR d.blocked_by > 1 THEN d.status
-                         WHEN d.delay_s > 0 THEN 'waiting' ELSE 'ready' END,
-           waiting_for = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 AND d.delay_s > 0 THEN 'delay' END,
-           due_at = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 THEN p_now + make_interval(
-                         secs => CASE WHEN d.delay_s > 0 THEN d.delay_s ELSE p_resend END) END
-     WHERE d.run_id = s.run_id AND d.position = ANY(s.dependents)
-$$;
-
 -- Skip a step that has not begun. In a finished run, a step that failed is skipped and the run goes on behind it.
 CREATE OR REPLACE FUNCTION skip_step(p_public text, p_key text, p_detail jsonb, p_resend real)
 RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -126,7 +114,7 @@ BEGIN
     END IF;
     UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
      WHERE run_id = r.id AND position = s.position;
-    PERFORM release_dependents(s, p_resend, moment);
+    PERFORM free_dependents(s, p_resend, moment);
     RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment)
            || jsonb_build_object('ready', ready_steps(r.id, moment));
 END $$;
@@ -184,66 +172,79 @@ BEGIN
     RETURN reset_steps(r, seed, false, p_detail, p_resend, clock_now());
 END $$;
 
+-- A step, everything that was not satisfied, and all that depends on them. A disabled step is named, for its count of
+-- needs, but nothing behind it depends on them. The subquery is a walk along the primary key: a join may be planned as
+-- one reading of the run for every level of it.
+CREATE OR REPLACE FUNCTION steps_behind(p_run bigint, p_seed integer) RETURNS integer[] LANGUAGE sql AS $$
+    WITH RECURSIVE behind(position) AS (
+        SELECT s.position FROM steps s WHERE s.run_id = p_run AND (s.position = p_seed OR NOT s.released)
+        UNION
+        SELECT n FROM behind b CROSS JOIN LATERAL unnest((
+            SELECT s.dependents FROM steps s WHERE s.run_id = p_run AND s.position = b.position AND NOT s.disabled)) n
+    )
+    SELECT coalesce(array_agg(position), '{}') FROM behind
+$$;
+
+-- What these steps added to the run, and what was added by that in turn. What adds comes before what it adds.
+CREATE OR REPLACE FUNCTION steps_made_by(r runs, p_makers integer[]) RETURNS integer[] LANGUAGE plpgsql AS $$
+DECLARE
+    gone   boolean[] := array_fill(false, ARRAY[r.next_position], ARRAY[0]);
+    found  integer[] := '{}';
+    maker  integer;
+    made   record;
+BEGIN
+    FOREACH maker IN ARRAY p_makers LOOP
+        gone[maker] := true;
+    END LOOP;
+    FOR made IN SELECT s.position, s.made_by FROM steps s
+                 WHERE s.run_id = r.id AND s.made_by IS NOT NULL ORDER BY s.position LOOP
+        IF gone[made.made_by] THEN
+            gone[made.position] := true;
+            found := found || made.position;
+        END IF;
+    END LOOP;
+    RETURN found;
+END $$;
+
 -- Reset a step, everything that was not satisfied, and all that depends on them. Attempts are kept: they are fences.
+-- The sets may be as long as the run, which the planner does not know: without nested loops they are hashed, and the
+-- cost stays in proportion to the run. The same is why `open` is looked up in a FILTER, where it is hashed once.
 CREATE OR REPLACE FUNCTION reset_steps(
     r runs, p_seed integer, p_skip boolean, p_detail jsonb, p_resend real, p_now timestamptz
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
-    chosen   integer[];
-    removed  integer[];
+    touched  integer[] := steps_behind(r.id, p_seed);
+    removed  integer[] := steps_made_by(r, touched);
+    open     integer[];
     was      text := r.status;
 BEGIN
-    WITH RECURSIVE reset(position) AS (
-        SELECT s.position FROM steps s WHERE s.run_id = r.id AND (s.position = p_seed OR NOT s.released)
-        UNION
-        SELECT d.position FROM reset x
-          JOIN steps s ON s.run_id = r.id AND s.position = x.position
-          JOIN steps d ON d.run_id = r.id AND (d.position = ANY(s.dependents) OR d.made_by = s.position)
-         WHERE NOT d.disabled
-    )
-    SELECT coalesce(array_agg(position), '{}') INTO chosen FROM reset;
-    -- What an expansion added goes when the step that made it runs again, and all that was made by it in turn.
-    WITH RECURSIVE gone(position) AS (
-        SELECT s.position FROM steps s WHERE s.run_id = r.id AND s.made_by = ANY(chosen)
-           AND NOT (p_skip AND s.made_by = p_seed)
-        UNION
-        SELECT s.position FROM gone g JOIN steps s ON s.run_id = r.id AND s.made_by = g.position
-    )
-    SELECT coalesce(array_agg(position), '{}') INTO removed FROM gone;
-    DELETE FROM steps WHERE run_id = r.id AND position = ANY(removed);
-    DELETE FROM step_documents WHERE run_id = r.id AND position = ANY(removed);
-    DELETE FROM checkpoints c USING steps s
-     WHERE c.run_id = r.id AND c.position = ANY(chosen)
-       AND s.run_id = r.id AND s.position = c.position AND s.status = 'completed';
-    DELETE FROM progress WHERE run_id = r.id AND position = ANY(chosen);
-    DELETE FROM signals WHERE run_id = r.id AND position = ANY(chosen);
+    -- What an expansion added goes when the step that made it runs again.
+    DELETE FROM steps WHERE run_id = r.id AND position IN (SELECT unnest(removed));
+    DELETE FROM step_documents WHERE run_id = r.id AND position IN (SELECT unnest(removed));
+    DELETE FROM checkpoints c
+     WHERE c.run_id = r.id AND c.position IN (SELECT unnest(touched))
+       AND NOT EXISTS (SELECT FROM steps s
+                        WHERE s.run_id = r.id AND s.position = c.position AND s.status <> 'completed');
+    DELETE FROM progress WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
+    DELETE FROM signals WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
 
-    WITH kept AS (
-        SELECT s.position, (s.position = ANY(chosen)) AS is_reset, (p_skip AND s.position = p_seed) AS is_skipped,
-               ARRAY(SELECT n FROM unnest(s.needs) n WHERE NOT n = ANY(removed)) AS needs,
-               ARRAY(SELECT n FROM unnest(s.dependents) n WHERE NOT n = ANY(removed)) AS dependents,
-               s.released
-          FROM steps s WHERE s.run_id = r.id
-    ), satisfied AS (
-        SELECT position FROM kept WHERE is_skipped OR (NOT is_reset AND released)
-    ), computed AS (
-        SELECT k.*, (SELECT count(*) FROM unnest(k.needs) n
-                      WHERE n NOT IN (SELECT position FROM satisfied))::integer AS blocked
-          FROM kept k
-    )
+    -- Only these are not satisfied from now on: whoever needs them is blocked by them.
+    SELECT coalesce(array_agg(s.position), '{}') INTO open
+      FROM steps s JOIN unnest(touched) t ON s.position = t
+     WHERE s.run_id = r.id AND NOT s.disabled AND NOT (p_skip AND s.position = p_seed);
     UPDATE steps s
-       SET needs = c.needs, dependents = c.dependents, blocked_by = c.blocked,
-           status = CASE WHEN c.is_skipped THEN 'skipped' WHEN NOT c.is_reset THEN s.status
-                         WHEN c.blocked > 0 THEN 'pending' ELSE 'ready' END,
-           released = CASE WHEN c.is_skipped THEN true WHEN c.is_reset THEN false ELSE s.released END,
-           failures = CASE WHEN c.is_reset THEN 0 ELSE s.failures END,
-           losses = CASE WHEN c.is_reset THEN 0 ELSE s.losses END,
-           sends = 0, held = false,
-           due_at = CASE WHEN c.is_reset AND NOT c.is_skipped AND c.blocked = 0
-                         THEN p_now + make_interval(secs => p_resend) END,
-           started_at = CASE WHEN c.is_reset THEN NULL ELSE s.started_at END,
-           ended_at = CASE WHEN c.is_skipped THEN p_now WHEN c.is_reset THEN NULL ELSE s.ended_at END
-      FROM computed c
+       SET needs = c.needs, blocked_by = c.blocked,
+           status = CASE WHEN c.is_skipped THEN 'skipped' WHEN c.blocked > 0 THEN 'pending' ELSE 'ready' END,
+           released = c.is_skipped, failures = 0, losses = 0, sends = 0, held = false, started_at = NULL,
+           due_at = CASE WHEN NOT c.is_skipped AND c.blocked = 0 THEN p_now + make_interval(secs => p_resend) END,
+           ended_at = CASE WHEN c.is_skipped THEN p_now END
+      FROM (
+        SELECT s.position, s.disabled OR (p_skip AND s.position = p_seed) AS is_skipped,
+               ARRAY(SELECT n FROM unnest(s.needs) n WHERE n NOT IN (SELECT unnest(removed))) AS needs,
+               (SELECT count(*) FILTER (WHERE n IN (SELECT unnest(open))) FROM unnest(s.needs) n)::integer AS blocked
+          FROM steps s JOIN unnest(touched) t ON s.position = t
+         WHERE s.run_id = r.id
+      ) c
      WHERE s.run_id = r.id AND s.position = c.position;
     UPDATE run_documents SET error = NULL, archived_at = NULL WHERE run_id = r.id;
     r.status := 'running';

@@ -15,6 +15,7 @@ DECLARE
     ready        jsonb := '[]';
     changed      jsonb := '[]';
     expanded     record;
+    freed        record;
     n_released   integer := 0;
     n_requeued   integer := 0;
     n_pending    integer := 0;
@@ -82,25 +83,11 @@ BEGIN
     VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
             p_decision -> 'result', p_decision -> 'error');
 
-    IF verb IN ('complete', 'skip', 'continue') AND s.dependents <> '{}' THEN
-        WITH counted AS (
-            UPDATE steps d
-               SET blocked_by = d.blocked_by - 1,
-                   status = CASE WHEN d.status <> 'pending' OR d.blocked_by > 1 THEN d.status
-                                 WHEN d.delay_s > 0 THEN 'waiting' ELSE 'ready' END,
-                   waiting_for = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 AND d.delay_s > 0 THEN 'delay' END,
-                   due_at = CASE WHEN d.status = 'pending' AND d.blocked_by = 1 THEN moment + make_interval(
-                                 secs => CASE WHEN d.delay_s > 0 THEN d.delay_s ELSE p_resend END) END
-             WHERE d.run_id = p_run AND d.position = ANY(s.dependents)
-            RETURNING d.position, d.key, d.action, d.queue, d.status, d.held, d.attempt, d.due_at, d.waiting_for
-        )
-        SELECT count(*),
-               coalesce(jsonb_agg(jsonb_build_array(c.position, c.action, c.queue) ORDER BY c.position)
-                        FILTER (WHERE c.status = 'ready' AND NOT c.held), '[]') || ready,
-               coalesce(jsonb_agg(jsonb_build_array(c.position, c.key, c.status, c.attempt, c.waiting_for, c.due_at)
-                                  ORDER BY c.position), '[]')
-          INTO n_released, ready, changed
-          FROM counted c WHERE c.status IN ('ready', 'waiting');
+    IF verb IN ('complete', 'skip', 'continue') THEN
+        SELECT * INTO freed FROM free_dependents(s, p_resend, moment);
+        n_released := freed.total;
+        ready := freed.ready || ready;
+        changed := freed.changed;
     END IF;
 
     r.active := r.active - 1;
@@ -138,6 +125,41 @@ BEGIN
         'failed', r.failed, 'skipped', r.skipped);
 END $$;
 
+-- Count down the dependents of a step that was satisfied; those at zero are freed. The run row is locked by the caller.
+-- One by one along the primary key: for a set of positions the planner may read the whole run, and search the set for
+-- each row of it. Only what is needed is returned: the child of many parents has a long row.
+CREATE OR REPLACE FUNCTION free_dependents(
+    s steps, p_resend real, p_now timestamptz, OUT total integer, OUT ready jsonb, OUT changed jsonb
+) LANGUAGE plpgsql AS $$
+DECLARE
+    dependent  integer;
+    d          record;
+    sendable   jsonb[] := '{}';
+    freed      jsonb[] := '{}';
+BEGIN
+    FOREACH dependent IN ARRAY s.dependents LOOP
+        UPDATE steps
+           SET blocked_by = blocked_by - 1,
+               status = CASE WHEN status <> 'pending' OR blocked_by > 1 THEN status
+                             WHEN delay_s > 0 THEN 'waiting' ELSE 'ready' END,
+               waiting_for = CASE WHEN status = 'pending' AND blocked_by = 1 AND delay_s > 0 THEN 'delay' END,
+               due_at = CASE WHEN status = 'pending' AND blocked_by = 1 THEN p_now + make_interval(
+                             secs => CASE WHEN delay_s > 0 THEN delay_s ELSE p_resend END) END
+         WHERE run_id = s.run_id AND position = dependent
+        RETURNING key, action, queue, status, held, attempt, waiting_for, due_at INTO d;
+        IF d.status IN ('ready', 'waiting') THEN
+            freed := array_append(
+                freed, jsonb_build_array(dependent, d.key, d.status, d.attempt, d.waiting_for, d.due_at));
+        END IF;
+        IF d.status = 'ready' AND NOT d.held THEN
+            sendable := array_append(sendable, jsonb_build_array(dependent, d.action, d.queue));
+        END IF;
+    END LOOP;
+    total := cardinality(freed);
+    ready := to_jsonb(sendable);
+    changed := to_jsonb(freed);
+END $$;
+
 -- Cancel what has not begun, and ask what is in progress to stop. The run row is locked by the caller.
 CREATE OR REPLACE FUNCTION cancel_open_steps(p_run bigint, p_now timestamptz, OUT cancelled integer, OUT asked integer)
 LANGUAGE plpgsql AS $$
@@ -166,14 +188,17 @@ BEGIN
         refusal := format('the run would have %s steps, its limit is %s', r.total + added, r.max_steps);
         RETURN;
     END IF;
-    SELECT 'step key ' || to_json(k.key) || ' is already used in the run' INTO refusal
-      FROM steps k WHERE k.run_id = r.id
-       AND k.key IN (SELECT e ->> 'key' FROM jsonb_array_elements(p_expand -> 'steps') e) LIMIT 1;
+    SELECT CASE WHEN e.disabled THEN format('step key %s is disabled', to_json(e.key))
+                WHEN e.times > 1 THEN format('step key %s is given twice', to_json(e.key))
+                ELSE format('step key %s is already used in the run', to_json(e.key)) END INTO refusal
+      FROM (SELECT n.key, bool_or(n.disabled) AS disabled, count(*) AS times
+              FROM jsonb_to_recordset(p_expand -> 'steps') AS n(key text, disabled boolean) GROUP BY n.key) e
+     WHERE e.disabled OR e.times > 1 OR EXISTS (SELECT FROM steps k WHERE k.run_id = r.id AND k.key = e.key) LIMIT 1;
     IF refusal IS NOT NULL THEN
         RETURN;
     END IF;
     PERFORM insert_steps(r.id, r.next_position, s.position, s.held, p_expand -> 'steps', p_resend, p_now);
-    SELECT array_agg(r.next_position + l::integer) INTO ends FROM jsonb_array_elements_text(p_expand -> 'leaves') l;
+    SELECT coalesce(array_agg(r.next_position + l::integer), '{}') INTO ends FROM jsonb_array_elements_text(p_expand -> 'leaves') l;
     UPDATE steps SET dependents = dependents || s.dependents WHERE run_id = r.id AND position = ANY(ends);
     UPDATE steps SET needs = needs || ends, blocked_by = blocked_by + cardinality(ends)
      WHERE run_id = r.id AND position = ANY(s.dependents);
