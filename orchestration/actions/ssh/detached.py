@@ -91,7 +91,7 @@ def run_detached(
     known = memory.get(follower.key)
     if isinstance(known, dict):
         if known.get("id") != list(follower.place):
-            host.run(KILL, [str(part) for part in known.get("id", follower.place)])
+            host.run(KILL, [*map(str, known.get("id", follower.place)), str(ctx.attempt)])
         elif "status" in known:
             host.run(FORGET, follower.place)
             return Finished(known["status"], known["output"])
@@ -149,7 +149,7 @@ class _Follower:
     def follow(self) -> Finished:
         text = self.command.text()
         self.offset = max(0, self.logged - KEPT_OUTPUT)  # read again, for the tail only
-        args = [*self.place, str(len(text)), str(self.offset)]
+        args = [*self.place, str(len(text)), str(self.offset), str(self.ctx.attempt)]
         with ChannelReader(self.host.open_script(FOLLOW, args, stdin=text)) as reader:
             return self._read(reader)
 
@@ -188,6 +188,8 @@ class _Follower:
                 raise Permanent(f"{address}: the home directory on the host cannot be written")
             if code == 92:
                 raise Permanent(f"{address}: the host needs setsid, python3 or perl for long commands")
+            if code == 93:
+                raise Retryable(f"{address}: the command was ended by a stop of this attempt or a later one")
             raise Retryable(f"{address}: the connection was lost")
         if silent_s >= SILENT_S:
             raise Retryable(f"{address}: no sign of life for {SILENT_S} s")
@@ -212,7 +214,7 @@ class _Follower:
 
     def _vanished(self) -> NoReturn:
         """The runner is gone without a word: the host was restarted, or the command was killed from outside."""
-        self.host.run(KILL, self.place)
+        self.host.run(KILL, [*self.place, str(self.ctx.attempt)])
         self.logged = 0
         raise Retryable(
             f"{self.host.target.address}: the remote command vanished before it ended; it will be started anew"
@@ -235,7 +237,7 @@ class _Follower:
             try:
                 fresh = open_host(self.ctx, timeout_s=KILL_CONNECT_S)
                 try:
-                    fresh.run(KILL, self.place, timeout_s=15)
+                    fresh.run(KILL, [*self.place, str(self.ctx.attempt)], timeout_s=15)
                 finally:
                     fresh.close()
             except (Retryable, Permanent) as error:

@@ -7,6 +7,8 @@ A command has a directory on the host, `~/.perdure/<step>/<command>/`:
 - `log`      what the command writes
 - `exit`     its exit status, when it has ended
 - `status`   one line `exit <status> <size of log>`, followed while the command runs
+- `killed`   the attempt that ended the command; only a later one may start it again. It stays, because a start that was
+             under way when the command was ended may come after that
 
 $1 is the length of the script text (see connection.py); the directory's parts come as $2 and $3.
 """
@@ -35,15 +37,20 @@ sh "$2" >> "$1/log" 2>&1 < /dev/null
 code=$?
 echo "$code" > "$1/exit.new" && mv "$1/exit.new" "$1/exit"
 echo "exit $code $(($(wc -c < "$1/log")))" >> "$1/status"
-find "$HOME/.perdure" -name exit -type f -mtime +7 2>/dev/null | while IFS= read -r old; do rm -rf "${old%/exit}"; done
+find "$HOME/.perdure" \( -name exit -o -name killed \) -type f -mtime +7 2>/dev/null |
+  while IFS= read -r old; do rm -rf "${old%/*}"; rmdir "${old%/*/*}" 2>/dev/null; done
 """
 
-# $4: bytes of the command's script, which is on standard input. $5: bytes of log that are known already.
+# $4: bytes of the command's script, which is on standard input. $5: bytes of log that are known already. $6: attempt.
 # The log goes to stdout as it grows, what happened to stderr, a sign of life every 2 s. Ends when its input does.
 FOLLOW = (
     _ALIVE
     + r"""
 umask 077
+if [ -f "$dir/killed" ]; then
+  [ "$6" -gt "$(cat "$dir/killed")" ] || exit 93
+  rm -rf "$dir"
+fi
 mkdir -p "$dir" || exit 90
 cd "$HOME" || exit 90
 : >> "$dir/log" && : >> "$dir/status" || exit 90
@@ -82,11 +89,15 @@ kill "$log" "$status" "$beat" 2>/dev/null
 """
 )
 
-# Ends the command and all its children, then forgets it. Taking the claim keeps one from starting that has not yet.
+# Ends the command and all its children; $4 is the attempt. Taking the claim keeps one from starting that has not yet.
 KILL = (
     _ALIVE
     + r"""
-mkdir -p "$dir" && mkdir "$dir/claim" 2>/dev/null && { rm -rf "$dir"; rmdir "${dir%/*}" 2>/dev/null; exit 0; }
+umask 077
+mkdir -p "$dir" || exit 90
+mkdir "$dir/claim" 2>/dev/null && fresh=yes || fresh=
+echo "$4" > "$dir/killed.new" && mv "$dir/killed.new" "$dir/killed"
+[ -z "$fresh" ] || exit 0
 n=0
 while [ ! -f "$dir/pid" ] && [ "$n" -lt 20 ]; do sleep 0.1; n=$((n + 1)); done
 pid=$(cat "$dir/pid" 2>/dev/null) || pid=
@@ -101,8 +112,7 @@ if [ -n "$pid" ] && ours "$1" "$2" "$3"; then
   while kill -0 "-$pid" 2>/dev/null && [ "$n" -lt 20 ]; do sleep 0.1; n=$((n + 1)); done
   kill -KILL "-$pid" 2>/dev/null
 fi
-rm -rf "$dir"
-rmdir "${dir%/*}" 2>/dev/null
+cd "$dir" && rm -f log status pid exit script.*
 exit 0
 """
 )

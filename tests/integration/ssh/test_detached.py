@@ -172,7 +172,8 @@ def test_stopping_ends_the_whole_process_group(sandbox: SandboxHost, eventually:
         run(ctx, RemoteCommand("stop", script))
     assert time.monotonic() - began < 9
     eventually(lambda: not processes(nap))
-    assert not (sandbox.home / ".perdure" / RemoteCommand("stop", script).place(ctx)[0]).exists()
+    left = sandbox.home.joinpath(".perdure", *RemoteCommand("stop", script).place(ctx))
+    assert sorted(path.name for path in left.iterdir()) == ["claim", "killed"]
 
 
 def test_stopping_works_after_the_link_was_cut(sandbox: SandboxHost, proxy: TcpProxy, eventually: Eventually):
@@ -189,6 +190,21 @@ def test_stopping_works_after_the_link_was_cut(sandbox: SandboxHost, proxy: TcpP
     with pytest.raises(ActionCancelled):
         run(ctx, RemoteCommand("stop-cut", f"echo up; {nap}"))
     eventually(lambda: not processes(nap))
+
+
+def test_a_stopped_command_can_be_started_again_by_a_later_attempt_only(sandbox: SandboxHost):
+    command = RemoteCommand("stopped", "echo started >> stopped.count; echo up; sleep 3")
+    services = RecordingServices()
+    ctx = sandbox.context(services, run_id="stopped", attempt=4)
+    services.on_log = lambda text: ctx.token.cancel("stop") if "up" in text else None
+    with pytest.raises(ActionCancelled):
+        run(ctx, command)
+    # A start that was under way when the command was ended, and comes late.
+    with pytest.raises(Retryable):
+        run(sandbox.context(run_id="stopped", attempt=4), command)
+    assert starts(sandbox, "stopped") == 1
+    assert run(sandbox.context(run_id="stopped", attempt=5), command).status == 0
+    assert starts(sandbox, "stopped") == 2
 
 
 @pytest.mark.parametrize("reason", ["drain", "lost"])
@@ -225,7 +241,8 @@ def test_a_command_that_was_killed_on_the_host_is_noticed_and_started_anew(sandb
     services = RecordingServices()
     with pytest.raises(Retryable, match="vanished"):
         run(sandbox.context(services, run_id="vanish"), RemoteCommand("vanish", script))
-    finished = run(sandbox.context(run_id="vanish", restored=services.last_checkpoint), RemoteCommand("vanish", script))
+    again = sandbox.context(run_id="vanish", restored=services.last_checkpoint, attempt=2)
+    finished = run(again, RemoteCommand("vanish", script))
     assert finished == Finished(0, "fine\n")
 
 
