@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
-from typing import Any
-
-import structlog
+from datetime import UTC, datetime
 
 from orchestration.redaction import Redactor
 
-_redactor = Redactor()
+# What a record has by itself; anything else was given as `extra` and is a field. Celery repeats its sentence in `data`.
+_OWN = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "data", "hostname", "taskName"}
 
 
 def configure_logs(level: str) -> None:
     """Send all logging of this process to stderr as `key=value` lines of `level` and above."""
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _drop_celery_data,
-            structlog.processors.format_exc_info,
-            _redact,
-            structlog.processors.LogfmtRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True, bool_as_flag=False
-            ),
-        ],
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(FieldFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
 
 
-def _drop_celery_data(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Celery attaches its arguments a second time; they are in the sentence."""
-    event.pop("data", None)
-    event.pop("hostname", None)
-    return event
+class FieldFormatter(logging.Formatter):
+    """`time level logger: sentence key=value ...`, one line each; a traceback follows on lines of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._redactor = Redactor()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {name: value for name, value in record.__dict__.items() if name not in _OWN}
+        words = [time, record.levelname.lower(), f"{record.name}:", _one_line(record.getMessage())]
+        words += [f"{name}={_value(value)}" for name, value in fields.items()]
+        text = " ".join(words)
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return self._redactor.text(text)
 
 
-def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    clean = {key: _redactor.text(value) if isinstance(value, str) else value for key, value in event.items()}
-    return {key.replace(" ", "_"): value for key, value in clean.items()}
+def _one_line(text: str) -> str:
+    # A line break in a sentence could pass for a line of its own.
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text and text else json.dumps(text)

@@ -83,7 +83,7 @@ class Processes:
         return Service(name, launch, ready=ready, needs=("migrate",))
 
     def _web(self) -> Launch:
-        arguments = ["-k", "gthread", "--workers", "1", "--threads", "16", "--graceful-timeout", "5"]
+        arguments = ["-k", "gthread", "--preload", "--workers", "1", "--threads", "16", "--graceful-timeout", "5"]
         return self._gunicorn("web", arguments, self.settings.port, "api.wsgi:app")
 
     def _relay(self) -> Launch:
