@@ -50,6 +50,7 @@ def venv(sandbox: SandboxHost) -> str:
     return "~/shared venv"
 
 
+@pytest.mark.slow
 def test_the_demo_workflow_runs_from_its_first_step_to_its_last(
     tmp_path: Path, real_home: tuple[Path, dict[str, tuple[int, int]]]
 ):
@@ -202,6 +203,7 @@ def nodes_of(sandbox: SandboxHost, *names: str) -> list[dict[str, str]]:
     return [{"name": name, "url": f"file://{sandbox.facts['repositories']}/{name}.git"} for name in names]
 
 
+@pytest.mark.slow
 def test_custom_nodes_are_installed_in_three_phases_each_with_its_own_state(sandbox: SandboxHost, venv: str):
     nodes = nodes_of(sandbox, "upscaler", "controlnet-aux", "impact-pack", "manager")
     params = {"nodes": nodes, "directory": "~/ui a/nodes", "venv": venv, "max_parallel": 2, **packages(sandbox)}

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from orchestration.actions.context import ActionContext
-from orchestration.actions.outcomes import ActionCancelled, Retryable
+from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.actions.ssh.connection import connect
 from orchestration.actions.ssh.detached import Finished, RemoteCommand, run_detached
 from orchestration.actions.ssh.memory import StepMemory
+from orchestration.actions.ssh.remote_scripts import FOLLOW
 from orchestration.errors import LeaseLost
 from schemas.json import Json
 from tests.conftest import Eventually
@@ -145,6 +146,7 @@ def test_many_attempts_at_once_start_the_command_once(sandbox: SandboxHost):
     assert starts(sandbox, "race") == 1
 
 
+@pytest.mark.slow
 def test_a_link_that_goes_silent_is_noticed(
     sandbox: SandboxHost, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ):
@@ -280,6 +282,35 @@ def test_text_is_not_torn_apart_by_reading_in_pieces(sandbox: SandboxHost):
     expected = "".join(f"äöü€😀{number}\n" for number in range(400)) + "€"
     assert spoken[1] + spoken[2] == expected
     assert finished.output == expected
+
+
+@pytest.mark.parametrize("missing", [["setsid"], ["setsid", "python3"]])
+def test_hosts_without_setsid_use_what_they_have(
+    sandbox: SandboxHost, missing: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    if "python3" in missing and shutil.which("perl") is None:
+        pytest.skip("perl is not installed")
+    _pretend_missing(missing, monkeypatch)
+    nap = long_sleep()
+    services = RecordingServices()
+    ctx = sandbox.context(services)
+    services.on_log = lambda text: ctx.token.cancel("stop") if "up" in text else None
+    with pytest.raises(ActionCancelled):
+        run(ctx, RemoteCommand("group", f"{nap} & echo up; wait"))
+    assert not processes(nap)
+
+
+def test_a_host_that_cannot_detach_is_told_what_it_needs(sandbox: SandboxHost, monkeypatch: pytest.MonkeyPatch):
+    _pretend_missing(["setsid", "python3", "perl"], monkeypatch)
+    with pytest.raises(Permanent, match="setsid, python3 or perl"):
+        run(sandbox.context(), RemoteCommand("none", "echo never"))
+
+
+def _pretend_missing(programs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    script = FOLLOW
+    for program in programs:
+        script = script.replace(f"command -v {program} ", f"command -v no-such-{program} ")
+    monkeypatch.setattr("orchestration.actions.ssh.detached.FOLLOW", script)
 
 
 @pytest.mark.parametrize("shell", ["bash", "busybox"])
