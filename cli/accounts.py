@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.token_file import token_file
 from orchestration.ports import Actor
 from orchestration.store import accounts
 from orchestration.store.database import Database
@@ -18,14 +19,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 log = logging.getLogger(__name__)
-TOKEN_FILE = "admin-token"
 ADMIN = "admin"
 TOKEN_PREFIX = "perdure_"
-
-
-def token_file(settings: Settings) -> Path:
-    """Where the admin's token lies, readable by the owner of the data directory only."""
-    return settings.data_dir / TOKEN_FILE
 
 
 def ensure_admin_token(database: Database, settings: Settings) -> Path | None:

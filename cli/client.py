@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from cli.accounts import token_file
+from cli.token_file import token_file
 from schemas.json import JsonObject
 from settings import Settings, load_settings, read_stack
 

@@ -28,6 +28,8 @@ HEAD_LINES = 4
 LEAST_ROWS = 5
 TURNS_PER_S = 4
 LABEL_WIDTH = 36
+PERCENT_WIDTH = 5
+TIME_WIDTH = 8
 
 Clock = Callable[[], datetime]
 
@@ -120,7 +122,7 @@ def _title(state: JsonObject) -> Text:
     title.append(f"  {state['workflow_id']}", style="bright_black")
     ssh = state.get("ssh")
     if ssh:
-        title.append(plain(f"  {ssh['user']}@{ssh['host']}:{ssh['port']}"))
+        title.append("  " + plain(f"{ssh['user']}@{ssh['host']}:{ssh['port']}"))
     return title
 
 
@@ -134,31 +136,36 @@ def _counts(state: JsonObject, link: str, now: datetime) -> str:
     counts = state["counts"]
     parts = [f"{counts['completed'] + counts['skipped']} of {counts['total']} steps"]
     took = elapsed(state["start_time"], state.get("end_time"), now)
-    parts.append(words.duration(took))
+    parts.append(words.duration(took, whole=state["active"]))
     if state["active"] and link != LIVE:
         parts.append(link)
     return " · ".join(parts)
 
 
-def _steps(state: JsonObject, now: datetime, rows: int, ascii_only: bool) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True, max_width=LABEL_WIDTH + 2, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+def _steps(state: JsonObject, now: datetime, rows: int, ascii_only: bool) -> Text:
     lines = [_step_lines(step, now, ascii_only) for step in state["steps"]]
     first, last = _window([len(each) for each in lines], _place(state), rows)
     before, after = first, len(lines) - last
     if state["steps"]:
         before += int(state["steps"][0]["index"])
         after = state["total_steps"] - before - (last - first)
+    shown = [line for each in lines[first:last] for line in each]
+    width = min(LABEL_WIDTH, max((line[0].cell_len for line in shown), default=0))
+    drawn = [_aligned(line, width) for line in shown]
     if before:
-        table.add_row(Text(f"  {before} earlier", style="bright_black"))
-    for line in (line for each in lines[first:last] for line in each):
-        table.add_row(*line)
+        drawn.insert(0, Text(f"  {before} earlier", style="bright_black"))
     if after:
-        table.add_row(Text(f"  {after} more", style="bright_black"))
-    return table
+        drawn.append(Text(f"  {after} more", style="bright_black"))
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(drawn)
+
+
+def _aligned(line: tuple[Text, ...], width: int) -> Text:
+    """Label, percent, time and message in columns. By hand: a table of rich shrinks the wrong one."""
+    label, known, took, message = line
+    label.truncate(width, overflow="ellipsis", pad=True)
+    known.pad_left(max(0, PERCENT_WIDTH - known.cell_len))
+    took.pad_left(max(0, TIME_WIDTH - took.cell_len))
+    return Text.assemble(label, " ", known, " ", took, "  ", message)
 
 
 def _step_lines(step: JsonObject, now: datetime, ascii_only: bool) -> list[tuple[Text, ...]]:

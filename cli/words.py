@@ -46,14 +46,17 @@ WAITS = {
 }
 
 
-def duration(length: timedelta | float | None) -> str:
-    """A length of time (a number: milliseconds) as `820 ms`, `14 s`, `2 m 15 s`, `3 h 04 m`, `2 d 03 h`."""
+def duration(length: timedelta | float | None, *, whole: bool = False) -> str:
+    """A length of time (a number: milliseconds) as `820 ms`, `14 s`, `2 m 15 s`, `3 h 04 m`, `2 d 03 h`.
+
+    `whole`: in whole seconds that have passed, for what still goes on.
+    """
     if length is None:
         return ""
     ms = length / timedelta(milliseconds=1) if isinstance(length, timedelta) else length
-    if ms < 999.5:
+    if ms < 999.5 and not whole:
         return f"{ms:.0f} ms"
-    seconds = round(ms / 1000)
+    seconds = int(ms / 1000) if whole else round(ms / 1000)
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:
@@ -77,7 +80,7 @@ def step_time(step: JsonObject, now: datetime) -> str:
     if step.get("duration_ms") is not None:
         return duration(step["duration_ms"])
     if step["status"] == "in_progress":
-        return duration(elapsed(step.get("start_time"), None, now))
+        return duration(elapsed(step.get("start_time"), None, now), whole=True)
     return ""
 
 
@@ -105,7 +108,7 @@ def waiting(step: JsonObject, now: datetime) -> str:
     told = WAITS.get(reason, reason)
     if step.get("until") and reason != "signal":
         left = max(timedelta(0), datetime.fromisoformat(step["until"]) - now)
-        told += f" in {duration(timedelta(seconds=round(left.total_seconds())))}"
+        told += f" in {duration(left, whole=True)}"
     parts = [told]
     if reason == "retry" and step.get("failures"):
         most = f" of {step['max_attempts']}" if step.get("max_attempts") else ""

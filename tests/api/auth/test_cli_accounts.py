@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.auth.identity import identify
-from cli.accounts import create_token, delete_token, ensure_admin_token, sign_in_link, token_file
+from cli.accounts import create_token, delete_token, ensure_admin_token, sign_in_link
+from cli.token_file import token_file
 from orchestration.ports import Actor
 from orchestration.store.accounts import exchange_code
 from orchestration.store.database import Database
