@@ -75,9 +75,13 @@ class LeaseLost(PerdureError):
 
 
 class StoreUnavailable(PerdureError):
-    """PostgreSQL cannot be reached or refused the call; nothing was changed that was not answered."""
+    """PostgreSQL cannot be reached, or is not able to just now; whether the call changed something is unknown."""
 
     code = "store_unavailable"
+
+
+class StoreRefused(Exception):
+    """PostgreSQL will never take this call: a defect of ours. No error of the domain, since users can do nothing."""
 
 
 class StreamUnavailable(PerdureError):

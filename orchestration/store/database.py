@@ -8,18 +8,32 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from sqlalchemy import create_engine
 from sqlalchemy.pool import QueuePool
 
-from orchestration.errors import StoreUnavailable
+from orchestration.errors import StoreRefused, StoreUnavailable
 
 # The transition functions live in a schema named by their version, so that old and new processes can run side by side
 # during a rolling upgrade. A change of a function's signature or meaning raises the number.
 FUNCTIONS_SCHEMA = "engine_v1"
 
-# A claim of a lost connection, and what PostgreSQL says while it starts or stops: worth another try, never an answer.
-_UNREACHABLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
+# What says nothing of the statement, so that another try may succeed: a lost connection, a server that starts or stops,
+# a lock or a time that ran out, a full disk, and a primary that has become a standby.
+_UNAVAILABLE = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg2.errors.ReadOnlySqlTransaction,
+    psycopg2.errors.IdleInTransactionSessionTimeout,
+    psycopg2.errors.TransactionTimeout,
+)
+# Of these PostgreSQL says that the connection is as good as before.
+_KEEPS_CONNECTION = (
+    psycopg2.errors.QueryCanceled,
+    psycopg2.errors.LockNotAvailable,
+    psycopg2.extensions.TransactionRollbackError,
+)
 
 
 def connect_options(*, lock_timeout_ms: int = 10_000, statement_timeout_ms: int = 60_000) -> dict[str, Any]:
@@ -33,6 +47,9 @@ def connect_options(*, lock_timeout_ms: int = 10_000, statement_timeout_ms: int 
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # Keepalives are not sent while an answer is due: without this a link that went dead in the middle of a call is
+        # noticed after a quarter of an hour.
+        "tcp_user_timeout": 20_000,
     }
 
 
@@ -43,8 +60,8 @@ def open_connection(url: str, *, name: str) -> psycopg2.extensions.connection:
     """
     try:
         connection: psycopg2.extensions.connection = psycopg2.connect(url, application_name=name, **connect_options())
-    except _UNREACHABLE as error:
-        raise StoreUnavailable(_first_line(error)) from error
+    except psycopg2.Error as error:
+        raise StoreUnavailable(f"PostgreSQL cannot be reached: {_first_line(error)}") from error
     connection.autocommit = True
     return connection
 
@@ -68,30 +85,27 @@ class Database:
     def call(self, sql: str, *values: Any) -> Any:
         """Run one statement that answers one value, in one round trip. None when it answers no row.
 
-        Raises: StoreUnavailable when PostgreSQL cannot be reached; what happened to the call is then unknown.
+        Raises: StoreUnavailable when PostgreSQL cannot be reached or is not able to just now; what happened to the call
+        is then unknown. StoreRefused when it will never take this call. psycopg2.IntegrityError: a constraint.
         """
         rows = self.rows(sql, *values)
         return rows[0][0] if rows else None
 
     def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
-        """Run one statement and answer its rows. Raises: StoreUnavailable."""
+        """Run one statement and answer its rows. Raises as `call`."""
         with self._cursor() as cursor:
             cursor.execute(sql, values or None)
             return cursor.fetchall() if cursor.description is not None else []
 
     def execute(self, sql: str, *values: Any) -> int:
-        """Run one statement that answers nothing; the number of rows it touched. Raises: StoreUnavailable."""
+        """Run one statement that answers nothing; the number of rows it touched. Raises as `call`."""
         with self._cursor() as cursor:
             cursor.execute(sql, values or None)
             return int(cursor.rowcount)
 
     def close(self) -> None:
-        """Close all idle connections; after a fork, call it in the child before the first use."""
+        """Close all idle connections."""
         self._engine.dispose()
-
-    def forget(self) -> None:
-        """In a forked child: drop the parent's connections without closing them for the parent."""
-        self._engine.dispose(close=False)
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
@@ -99,9 +113,14 @@ class Database:
         try:
             with connection.cursor() as cursor:  # type: ignore[attr-defined]
                 yield cursor
-        except _UNREACHABLE as error:
-            connection.invalidate()
-            raise StoreUnavailable(_first_line(error)) from error
+        except psycopg2.IntegrityError:
+            raise
+        except psycopg2.Error as error:
+            if not _may_pass(error):
+                raise StoreRefused(f"PostgreSQL refused a call: {_first_line(error)}") from error
+            if not isinstance(error, _KEEPS_CONNECTION):
+                connection.invalidate()
+            raise StoreUnavailable(f"PostgreSQL did not answer: {_first_line(error)}") from error
         finally:
             connection.close()
 
@@ -111,5 +130,13 @@ def as_jsonb(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def _may_pass(error: psycopg2.Error) -> bool:
+    """Whether the same call may succeed later."""
+    if isinstance(error, psycopg2.errors.ProgramLimitExceeded):
+        return False
+    # A bare DatabaseError is the client library's way to say that it lost track of the connection.
+    return isinstance(error, _UNAVAILABLE) or type(error) is psycopg2.DatabaseError
+
+
 def _first_line(error: BaseException) -> str:
-    return f"PostgreSQL cannot be reached: {str(error).strip().partition(chr(10))[0][:200]}"
+    return str(error).strip().partition("\n")[0][:200]
