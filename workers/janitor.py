@@ -47,6 +47,8 @@ class Janitor:
         self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
         self._broker_was_away = True
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        # Well under the pause after which absence proves nothing, or we would always think we had been away.
+        self._interval = min(settings.sweep_interval_s, settings.lease_s / 6)
         self._awake_at = -math.inf
         self._trust_absence_at = 0.0
         self._suspects: dict[str, tuple[float, str]] = {}
@@ -54,11 +56,11 @@ class Janitor:
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
-        pause, interval = 0.0, self.settings.sweep_interval_s
+        pause, interval = 0.0, self._interval
         while not self.stopping.wait(pause):
             try:
-                elected = self.sweep.elect(self._name, HOLD * interval)
-                self._look_around()
+                elected, database_s = self.sweep.elect(self._name, HOLD * interval)
+                self._look_around(database_s)
                 pause = self.sweep_once() if elected else interval
             except StoreUnavailable:
                 # Whoever watches over an outage has been away as well.
@@ -80,16 +82,18 @@ class Janitor:
         if sent >= BATCH:
             return 0.0
         due = self.sweep.next_due_s()
-        interval = SECOND_LOOK_S if self._suspects else self.settings.sweep_interval_s
+        interval = min(SECOND_LOOK_S, self._interval) if self._suspects else self._interval
         return interval if due is None else max(0.01, min(interval, due))
 
-    def _look_around(self) -> None:
-        """Absence proves nothing after we were away ourselves: everybody gets the time of a heartbeat to show up."""
-        now = time.monotonic()
-        if now - self._awake_at > max(self.settings.lease_s / 3, 3 * self.settings.sweep_interval_s):
-            self._trust_absence_at = now + 1.5 * self.settings.heartbeat_s
+    def _look_around(self, database_s: float) -> None:
+        """Absence proves nothing after we were away ourselves: everybody gets the time of a heartbeat to show up.
+
+        By the database's clock, which leases go by: ours may stand still while a machine sleeps.
+        """
+        if database_s - self._awake_at > self.settings.lease_s / 3:
+            self._trust_absence_at = time.monotonic() + 1.5 * self.settings.heartbeat_s
             self._suspects.clear()
-        self._awake_at = now
+        self._awake_at = database_s
 
     def _purge(self, now: float) -> None:
         if self.settings.retention_days == 0 or now - self._purged_at < PURGE_EVERY_S:

@@ -50,9 +50,10 @@ class Sweep:
         self.resend_s = resend_s
         self.chance = chance
 
-    def elect(self, janitor: str, hold_s: float) -> bool:
-        """Whether `janitor` is the one to sweep for the next `hold_s` seconds."""
-        return bool(self.database.call("SELECT elect_janitor(%s, %s)", janitor, hold_s))
+    def elect(self, janitor: str, hold_s: float) -> tuple[bool, float]:
+        """Whether `janitor` is the one to sweep for the next `hold_s` seconds; and the database's time, in seconds."""
+        elected, seconds = self.database.rows("SELECT * FROM elect_janitor(%s, %s)", janitor, hold_s)[0]
+        return elected, seconds
 
     def due(self) -> int:
         """Make due waits ready and send again what was sent long ago; how many steps were sent."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestration.engine.runs import StartedRun
-from tests.support.engine import ALICE
+from tests.support.engine import ALICE, TestClock
 from tests.support.workers import Fleet, WorkerProcess, wait_until
 
 pytestmark = pytest.mark.fault
@@ -72,6 +72,19 @@ def test_the_whole_stack_asleep_repeats_no_attempt(make_fleet: Callable[..., Fle
     wait_until(lambda: fleet.database.call(lease_over) == 1, 10, lambda: fleet.steps(run))
     for worker in workers:
         worker.signal_all(signal.SIGCONT)
+    fleet.wait_for(run, "completed")
+    assert fleet.steps(run)[0]["attempt"] == 1
+    fleet.check(run)
+
+
+def test_an_hour_that_passes_in_a_moment_repeats_no_attempt(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet()
+    clock = TestClock(fleet.database)
+    for name in ("w1", "w2"):
+        fleet.worker(name, "threads")
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 4}})
+    fleet.wait_for_line("a", "begin")
+    clock.advance(3600)
     fleet.wait_for(run, "completed")
     assert fleet.steps(run)[0]["attempt"] == 1
     fleet.check(run)

@@ -1,10 +1,13 @@
--- Whether `p_owner` is the janitor for the next seconds. Nothing is lost if two believe it at once.
-CREATE OR REPLACE FUNCTION elect_janitor(p_owner text, p_hold_s real) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Whether `p_owner` is the janitor for the next seconds, and what time it is. Nothing is lost if two believe it at once.
+CREATE OR REPLACE FUNCTION elect_janitor(p_owner text, p_hold_s real, OUT elected boolean, OUT seconds double precision)
+LANGUAGE plpgsql AS $$
+DECLARE moment timestamptz := clock_now();
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE janitor SET owner = p_owner, until = clock_timestamp() + make_interval(secs => p_hold_s)
-     WHERE owner = p_owner OR until < clock_timestamp();
-    RETURN FOUND;
+    UPDATE janitor SET owner = p_owner, until = moment + make_interval(secs => p_hold_s)
+     WHERE owner = p_owner OR until < moment;
+    elected := FOUND;
+    seconds := extract(epoch FROM moment);
 END $$;
 
 -- Steps whose time has come: waits that are over become ready; ready ones whose message may be lost are sent again,
