@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import stat
-import subprocess
 import threading
 import time
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from orchestration.actions.context import CancelToken
@@ -57,11 +57,11 @@ def test_a_changed_host_key_is_refused_until_it_is_forgotten(sandbox: SandboxHos
 def test_a_key_that_the_host_does_not_know_is_refused_for_good(sandbox: SandboxHost, tmp_path: Path):
     keys = tmp_path / "keys"
     keys.mkdir()
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / "sandbox")], check=True)
+    other = asyncssh.generate_private_key("ssh-ed25519")
+    other.write_private_key(str(keys / "sandbox"))
     with pytest.raises(Permanent, match="refused the key"):
         greet(sandbox.context(settings={"ssh_keys_dir": keys}))
-    (keys / "sandbox").unlink()
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(keys / "sandbox")], check=True)
+    other.write_private_key(str(keys / "sandbox"), "pkcs8-pem", "a passphrase")
     with pytest.raises(Permanent, match="passphrase"):
         greet(sandbox.context(settings={"ssh_keys_dir": keys}))
     (keys / "sandbox").write_text("not a key")
