@@ -8,6 +8,9 @@ from gevent import monkey
 monkey.patch_all()
 
 from api.relay.app import create_relay  # noqa: E402
+from logs import configure_logs  # noqa: E402
 from settings import load_settings  # noqa: E402
 
-app = create_relay(load_settings())
+settings = load_settings()
+configure_logs(settings.log_level)
+app = create_relay(settings)

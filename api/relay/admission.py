@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
 import gevent
-import structlog
 
 from api.auth.identity import bearer_token, identify
 from api.refusal import Refusal
@@ -17,7 +17,7 @@ from api.relay.native import NativeDatabase, NativeThreads
 from orchestration.errors import StoreUnavailable
 from orchestration.ports import Actor
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 RECHECK_S = 30.0
 FRESH_S = 5.0
@@ -120,7 +120,7 @@ class Admission:
 
     def _drop(self, credentials: Credentials) -> None:
         for member in [member for member in self._members if member.credentials == credentials]:
-            log.info("connection dropped, its token or session is gone", actor=member.actor.name)
+            log.info("connection dropped, its token or session is gone", extra={"actor": member.user})
             member.is_gone = True
             self.leave(member)
             member.drop()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 
 import gevent
-import structlog
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 def spawn_vital(work: Callable[[], None]) -> gevent.Greenlet:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 
 import gevent
-import structlog
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
@@ -17,7 +17,7 @@ from messaging.reading import Batch, StreamReader, Waker
 from orchestration.errors import StreamUnavailable
 from schemas.events import Position
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 # Each blocking read names all its streams, so that its cost grows with their number.
 RUNS_PER_LOOP = 100
@@ -121,7 +121,7 @@ class StreamLoop:
                 self._read()
             except StreamUnavailable as error:
                 if not self._away:
-                    log.warning("events cannot be read, clients see states only", error=str(error))
+                    log.warning("events cannot be read, clients see states only: %s", error)
                 self._away = True
                 gevent.sleep(RETRY_S)
             else:

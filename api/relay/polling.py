@@ -44,6 +44,7 @@ def wait_for_state(states: States, run_id: str) -> Response:
 
 
 def _tagged(response: Response, etag: str) -> Response:
-    response.set_etag(etag)
-    response.headers["Cache-Control"] = "no-cache"
+    # As the web process says it: weak, because the stream position in the document may differ.
+    response.set_etag(etag, weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
     return response

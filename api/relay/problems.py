@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from http import HTTPStatus
 
-import structlog
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
@@ -13,7 +13,7 @@ from api.refusal import Refusal
 from orchestration.errors import PerdureError, StoreUnavailable, StreamUnavailable
 from schemas.json import JsonObject
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 def problem_of(error: Exception) -> JsonObject:
@@ -30,7 +30,7 @@ def problem_of(error: Exception) -> JsonObject:
             mend = "the relay answers /workflow/events, /workflow/state and /socket.io; all else is at the web address"
             return _problem(error.code, phrase.lower().replace(" ", "_"), phrase, mend=mend)
     error_id = secrets.token_hex(6)
-    log.error("unexpected error", error_id=error_id, exc_info=error)
+    log.error("error %s", error_id, exc_info=error)
     mend = f"tell an administrator the error id {error_id}"
     return _problem(500, "internal_error", "something went wrong here; the error was recorded", mend=mend)
 

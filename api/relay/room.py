@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 
 import gevent
-import structlog
 
 from api.refusal import Refusal
 from api.relay.clients import Clients
 from api.relay.states import States
 from orchestration.errors import StoreUnavailable
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.5
 
@@ -67,7 +67,7 @@ class Room:
                     self._send(feed.progress())
                     sent = tag
                 except (StoreUnavailable, Refusal) as error:
-                    log.info("state not sent", run_id=self.run_id, error=str(error))
+                    log.info("state not sent: %s", error, extra={"run_id": self.run_id})
                 gevent.sleep(max(0.0, started + PROGRESS_EVERY_S - monotonic()))
 
     def _send(self, document: str) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import gevent
-import structlog
 from flask import Flask, request
 from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError
@@ -30,8 +29,6 @@ from orchestration.errors import StreamUnavailable
 from schemas.events import Position
 from schemas.json import JsonObject
 from settings import Settings
-
-log = structlog.get_logger(__name__)
 
 SUBSCRIPTIONS = 50
 MESSAGE_BYTES = 16 * 1024

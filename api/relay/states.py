@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 import gevent
-import structlog
 from gevent.event import Event
 from gevent.lock import RLock
 
@@ -19,7 +19,7 @@ from api.relay.problems import unknown_run
 from orchestration.engine.queries import Queries, State
 from orchestration.errors import StoreUnavailable
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 # An event is looked after at once, but not more often than twice a second; without events every two seconds, since an
 # event can be lost after its commit.
@@ -119,7 +119,7 @@ class StateFeed:
             etag = self._threads.run(self._queries.version, self.run_id)
         except StoreUnavailable as error:
             if self._error is None:
-                log.warning("state cannot be read", run_id=self.run_id, error=str(error))
+                log.warning("state cannot be read: %s", error, extra={"run_id": self.run_id})
             self._error = error
         else:
             self._error = None
