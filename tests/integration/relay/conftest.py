@@ -247,9 +247,11 @@ def world(module_database_url: str, module_redis_url: str) -> Iterator[World]:
 def relay(world: World, tmp_path_factory: pytest.TempPathFactory, eventually: Eventually) -> Iterator[Relay]:
     """A relay of the module's world."""
     relay = Relay(world, tmp_path_factory.mktemp("relay"))
-    eventually(relay.is_up, timeout_s=30)
-    yield relay
-    relay.stop()
+    try:
+        eventually(relay.is_up, timeout_s=60)
+        yield relay
+    finally:
+        relay.stop()
 
 
 @pytest.fixture

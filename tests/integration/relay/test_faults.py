@@ -25,12 +25,14 @@ def start_relay(tmp_path: Path, eventually: Eventually) -> Iterator[Callable[[Wo
 
     def start(world: World) -> Relay:
         relays.append(Relay(world, tmp_path))
-        eventually(relays[-1].is_up, timeout_s=30)
+        eventually(relays[-1].is_up, timeout_s=60)
         return relays[-1]
 
-    yield start
-    for relay in relays:
-        relay.stop()
+    try:
+        yield start
+    finally:
+        for relay in relays:
+            relay.stop()
 
 
 def test_relays_side_by_side_tell_each_event_once(world, relay, start_relay, watch, eventually):
