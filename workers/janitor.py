@@ -115,7 +115,8 @@ class Janitor:
         return (owner.host, owner.boot_id) == this_host() and owner.pid is not None and not psutil.pid_exists(owner.pid)
 
     def _missed_beats(self, owner: SilentOwner, lease_at_first_look: str) -> bool:
-        if time.monotonic() < self._trust_absence_at:
+        # A keeper that has not opened its session yet cannot have lost it.
+        if owner.host is None or time.monotonic() < self._trust_absence_at:
             return False
         return owner.lease_until == lease_at_first_look and owner.silent_s > MISSED_BEATS * self.settings.heartbeat_s
 

@@ -86,9 +86,7 @@ class Keeper:
         self.sweep = Sweep(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
         self.session = WorkerSession(settings["database_url"], self.owner, settings["name"], self.main_pid)
         self.selector = selectors.DefaultSelector()
-        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.server.bind(settings["socket"])
-        self.server.listen(64)
+        self.server = socket.socket(fileno=settings["listener"])
         self.selector.register(self.server, selectors.EVENT_READ)
         self.clients: dict[socket.socket, Client] = {}
         self.ends: list[tuple[Held, Outcome]] = []
@@ -294,16 +292,13 @@ def _is_stopped(pid: int) -> bool:
 
 
 def main() -> None:
-    """Read the settings, say that we listen, keep."""
+    """Read the settings, keep."""
     # The worker's group is signalled as a whole; the keeper goes when the main process is gone.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = json.loads(sys.stdin.readline())
     configure_logs("warning")
-    keeper = Keeper(settings)
-    sys.stdout.write("listening\n")
-    sys.stdout.flush()
-    keeper.run()
+    Keeper(settings).run()
 
 
 if __name__ == "__main__":

@@ -75,29 +75,28 @@ class Lifecycle:
 
     def _start_keeper(self, name: str) -> None:
         # Short and private: socket paths have about a hundred characters.
-        directory = Path(tempfile.mkdtemp(prefix="perdure-"))
-        self._keeper_path = str(directory / "keeper")
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "workers.keeper"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            text=True,
-        )
-        assert keeper.stdin is not None
-        assert keeper.stdout is not None
-        settings = {
-            "owner": self.owner,
-            "name": name,
-            "host": socket.gethostname(),
-            "socket": self._keeper_path,
-            "database_url": self.settings.database_url,
-            "lease_s": self.settings.lease_s,
-            "heartbeat_s": self.settings.heartbeat_s,
-            "stop_grace_s": self.settings.stop_grace_s,
-        }
-        keeper.stdin.write(json.dumps(settings) + "\n")
-        keeper.stdin.close()
-        if keeper.stdout.readline().strip() != "listening":
-            raise SystemExit("perdure: the keeper did not start; see its error above")
+        self._keeper_path = str(Path(tempfile.mkdtemp(prefix="perdure-")) / "keeper")
+        # It listens before the keeper runs: nobody waits for it to start, what is said to it waits in the socket.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(self._keeper_path)
+            listener.listen(64)
+            keeper = subprocess.Popen(
+                [sys.executable, "-m", "workers.keeper"],
+                stdin=subprocess.PIPE,
+                cwd=ROOT,
+                text=True,
+                pass_fds=[listener.fileno()],
+            )
+            settings = {
+                "owner": self.owner,
+                "name": name,
+                "listener": listener.fileno(),
+                "database_url": self.settings.database_url,
+                "lease_s": self.settings.lease_s,
+                "heartbeat_s": self.settings.heartbeat_s,
+                "stop_grace_s": self.settings.stop_grace_s,
+            }
+            assert keeper.stdin is not None
+            keeper.stdin.write(json.dumps(settings) + "\n")
+            keeper.stdin.close()
         threading.Thread(target=keeper.wait, name="perdure-keeper-reaper", daemon=True).start()
