@@ -47,14 +47,14 @@ def serving(answers: Answers) -> Iterator[None]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_DELETE = do
-
         def log_message(self, *args: Any) -> None:
             pass
 
+    for method in ("GET", "POST", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.do)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     answers.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield

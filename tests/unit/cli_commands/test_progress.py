@@ -15,6 +15,8 @@ from cli.render import make_console, progress_display, run_frame
 from cli.run_view import RunView, percent, retries, step_percent
 from tests.unit.cli_commands.states import NOW, ago, state, step
 
+COPYING = {"percent": 50, "message": "copying", "detail": "a.txt"}
+
 
 def drawn(document: dict[str, Any], *, link: str = "live", rows: int = 40, ascii_only: bool = False) -> list[str]:
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)

@@ -49,7 +49,7 @@ def test_a_date_stays_text(write) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(write, text: str | bytes, said: str) -> None:
-    with pytest.raises(BadInput, match="w.yaml") as caught:
+    with pytest.raises(BadInput, match=r"w\.yaml") as caught:
         read_workflow(write(text))
     assert said in str(caught.value)
 

@@ -1,0 +1,78 @@
+"""`perdure demo`, the first command a new user runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.cli_commands.conftest import PERDURE
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def begin(directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    # Settings and servers of the environment are not for the demo.
+    environment = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "PERDURE_PORT": "1"}
+    return subprocess.Popen(
+        [PERDURE, "demo", "--dir", str(directory), *arguments],
+        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def processes_on(directory: Path) -> list[str]:
+    found = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    return [command for command in found if str(directory) in command]
+
+
+@pytest.fixture
+def directory(session_dir: Path) -> Path:
+    return session_dir / "demo of a new user"
+
+
+def test_the_demo_completes_and_leaves_nothing_running(directory: Path) -> None:
+    demo = begin(directory / "plain")
+    said, _ = demo.communicate(timeout=200)
+    assert demo.returncode == 0, said
+    assert re.search(r"http://127\.0\.0\.1:\d+/sign-in#code=\S+", said)
+    assert re.search(r"^completed: 10 steps in .*, 0 retries$", said, re.MULTILINE), said
+    assert "nodes: manager: completed" in said
+    assert processes_on(directory) == []
+
+
+@pytest.mark.fault
+def test_a_worker_killed_in_the_middle_costs_no_work(directory: Path) -> None:
+    demo = begin(directory / "kill", "--kill", "worker")
+    said, _ = demo.communicate(timeout=200)
+    assert demo.returncode == 0, said
+    assert re.search(r"killed worker-io \(pid \d+\) in the middle of: Install the custom nodes", said)
+    assert re.search(r"worker-io runs again \(pid \d+\)", said)
+    assert "10 of 10 steps were committed, each once; 1 attempt was lost and taken over" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_all_it_started(directory: Path, number: signal.Signals) -> None:
+    demo = begin(directory / number.name)
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "venv: in_progress" in line:
+            break
+    demo.send_signal(number)
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, said
+    assert processes_on(directory) == []
+
+
+def test_a_directory_that_is_in_use_is_left_alone(directory: Path) -> None:
+    directory.mkdir(exist_ok=True)
+    (directory / "precious").touch()
+    demo = begin(directory)
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "is not an empty directory" in said
+    assert (directory / "precious").exists()
