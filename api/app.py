@@ -9,6 +9,7 @@ from flask_openapi.models.info import Info
 from api.audit import record_audit
 from api.auth.rights import guard
 from api.blueprints import actions, auth, config, health, hosts, reference, runs, ssh, templates, workflow
+from api.compression import compress_answers
 from api.errors import Problem, invalid_request, map_errors
 from api.openapi import SECURITY_SCHEMES, Api
 from api.security import secure
@@ -29,6 +30,7 @@ def create_app(services: Services) -> Api:
     app.extensions["perdure"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
+    compress_answers(app)
     map_errors(app)
     record_audit(app)
     secure(app, services.settings)

@@ -10,7 +10,7 @@ from celery import Celery, signals
 from logs import configure_logs
 from messaging.celery_app import make_celery
 from orchestration.actions.registry import load_actions
-from settings import Settings, load_settings
+from settings import Settings, SettingsInvalid, load_settings
 from workers.janitor import janitor_step
 from workers.lifecycle import Lifecycle
 from workers.tasks import register_actions
@@ -31,4 +31,12 @@ def make_worker(settings: Settings) -> Celery:
     return app
 
 
-app = make_worker(load_settings())
+def _settings() -> Settings:
+    """The settings, or one sentence on what is wrong with them."""
+    try:
+        return load_settings().require_servers()
+    except SettingsInvalid as error:
+        raise SystemExit(f"perdure: {error}") from error
+
+
+app = make_worker(_settings())

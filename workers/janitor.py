@@ -21,6 +21,7 @@ from orchestration.engine.sweep import BATCH, SilentOwner, Sweep
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import Database
 from settings import Settings
+from workers.exports import Exports
 from workers.session import this_host
 
 log = logging.getLogger("perdure.janitor")
@@ -44,6 +45,7 @@ class Janitor:
         database = Database(settings.database_url, name="perdure-janitor", size=1)
         parts = (database, CeleryDispatcher(make_celery(settings.redis_url)), EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
+        self._exports = Exports(settings, database)
         self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
         self._broker_was_away = True
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -79,6 +81,7 @@ class Janitor:
             self.sweep.expired()
         self._end_dead_workers(now)
         self._purge(now)
+        self._exports.write()
         if sent >= BATCH:
             return 0.0
         due = self.sweep.next_due_s()

@@ -49,6 +49,8 @@ class Lifecycle:
 
     def _on_init(self, sender: Any = None, **_: Any) -> None:
         """The main process, before the pool: start the keeper, so that every child finds it."""
+        if self.settings.disable_task_worker:
+            raise SystemExit("perdure: DISABLE_TASK_WORKER is set, this worker does not start")
         self._main_pid = os.getpid()
         self._is_prefork = "prefork" in f"{sender.pool_cls}"
         self._threads = 1 if self._is_prefork else int(sender.concurrency or os.cpu_count() or 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -274,3 +276,15 @@ def test_a_search_reads_a_bounded_part_of_the_history_at_a_time(
         cursor = f"&cursor={page['next']}"
     assert seen == ["run4", "run0"]
     assert sizes == [1, 0, 1]
+
+
+def test_large_answers_are_compressed_for_clients_that_take_gzip(operator: FlaskClient) -> None:
+    steps = [{"key": f"s{n}", "action": "noop"} for n in range(40)]
+    operator.post("/workflow/start", json={"workflow_id": "big", "steps": steps})
+    plain = operator.get("/workflow/state?workflow_id=big")
+    small = operator.get("/workflow/state?workflow_id=big", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in small.headers["Vary"]
+    assert len(small.data) < len(plain.data) / 3
+    assert json.loads(gzip.decompress(small.data))["state"]["total_steps"] == 40

@@ -1,0 +1,140 @@
+"""The path of a step in a worker, where PostgreSQL answers oddly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from orchestration.actions.context import CancelToken
+from orchestration.core.decide import Decision
+from orchestration.engine.attempts import Held, Lease
+from orchestration.errors import StoreRefused, StoreUnavailable
+from orchestration.secrets import SecretStore
+from tests.support.engine import Harness, declare
+from workers.acting import Acting
+from workers.emitter import Flusher
+from workers.keeper_client import KeeperClient
+from workers.runner import Runner
+
+
+class Line:
+    """What is said to the keeper."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.draining = CancelToken().event
+        self.token = CancelToken()
+
+    def claiming(self, run_id: str, position: int) -> None:
+        self.said.append("claiming")
+
+    def refused(self, run_id: str, position: int) -> None:
+        self.said.append("refused")
+
+    def unheard(self, run_id: str, position: int) -> None:
+        self.said.append("unheard")
+
+    def hold(self, lease: Lease, token: CancelToken) -> Held:
+        self.said.append("hold")
+        self.token = token
+        return Held(lease.run, lease.position, lease.attempt)
+
+    def drop(self, held: Held) -> None:
+        self.said.append("drop")
+
+
+def make_runner(engine: Harness, line: Line, function: Callable[..., Any] = lambda ctx, params: {"ok": True}) -> Runner:
+    return Runner(
+        owner="w1",
+        attempts=engine.attempts,
+        keeper=cast(KeeperClient, line),
+        acting=Acting({"work": declare("work", function=function)}, (), {}),
+        flusher=Flusher(0.01),
+        secrets=SecretStore(None, {}),
+        fault_hook=lambda point, run_id, key: line.said.append(point),
+    )
+
+
+def failing(engine: Harness, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
+    """Let the next calls of `finish` raise these, one each."""
+    left, real = list(errors), engine.attempts._finish
+
+    def finish(lease: Lease, decision: Decision) -> Any:
+        if left:
+            raise left.pop(0)
+        return real(lease, decision)
+
+    monkeypatch.setattr(engine.attempts, "_finish", finish)
+
+
+def test_the_keeper_is_told_of_each_point_and_of_the_end_before_anybody_else(engine: Harness) -> None:
+    line = Line()
+    run = engine.start({"key": "a"})
+    make_runner(engine, line).attempt(run.run_id, 0)
+    assert line.said == [
+        *("claiming", "hold", "claimed", "acted", "before_commit"),
+        *("drop", "committed", "dispatched", "before_ack"),
+    ]
+
+
+def test_an_outcome_waits_for_postgresql(engine: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = engine.start({"key": "a"})
+    failing(engine, monkeypatch, StoreUnavailable("away"), StoreUnavailable("away"))
+    make_runner(engine, Line()).attempt(run.run_id, 0)
+    assert engine.run_status(run) == "completed"
+
+
+def test_an_outcome_that_postgresql_refuses_fails_the_step_instead_of_losing_it(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = engine.start({"key": "a"})
+    failing(engine, monkeypatch, StoreRefused("value out of range"))
+    make_runner(engine, Line()).attempt(run.run_id, 0)
+    assert engine.run_status(run) == "failed"
+    assert engine.database.call("SELECT error ->> 'code' FROM attempts") == "unstorable"
+
+
+def test_what_is_refused_again_is_left_to_the_lease(engine: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, line = engine.start({"key": "a"}), Line()
+    failing(engine, monkeypatch, StoreRefused("no such function"), StoreRefused("no such function"))
+    with pytest.raises(StoreRefused):
+        make_runner(engine, line).attempt(run.run_id, 0)
+    assert line.said[-1] == "drop"
+
+
+def test_an_attempt_lost_while_postgresql_was_away_is_given_up(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, line = engine.start({"key": "a"}), Line()
+    failing(engine, monkeypatch, *[StoreUnavailable("away")] * 1000)
+    make_runner(engine, line, lambda ctx, params: line.token.cancel("lost")).attempt(run.run_id, 0)
+    assert line.said[-2:] == ["drop", "before_ack"]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreRefused("refused"), ValueError("unreadable policy")])
+def test_a_claim_whose_answer_is_not_understood_is_given_to_the_keeper(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def claim(run_id: str, position: int, owner: str) -> None:
+        raise error
+
+    monkeypatch.setattr(engine.attempts, "claim", claim)
+    line = Line()
+    runner = make_runner(engine, line)
+    if isinstance(error, StoreUnavailable):
+        runner.attempt("run", 0)
+    else:
+        with pytest.raises(type(error)):
+            runner.attempt("run", 0)
+    assert line.said == ["claiming", "unheard"]
+
+
+def test_nothing_to_claim_and_a_drain_do_nothing(engine: Harness) -> None:
+    line = Line()
+    runner = make_runner(engine, line)
+    runner.attempt("no-such-run", 0)
+    line.draining.set()
+    runner.attempt("no-such-run", 0)
+    assert line.said == ["claiming", "refused"]
