@@ -26,6 +26,12 @@ class InvalidWorkflow(PerdureError):
     code = "invalid_workflow"
 
 
+class InvalidParameters(PerdureError):
+    """A step's parameters, once their references are resolved, do not fit its action."""
+
+    code = "invalid_parameters"
+
+
 class TooLarge(PerdureError):
     """A value is over its size limit."""
 

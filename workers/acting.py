@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,12 +14,22 @@ from orchestration.actions.context import ActionContext, CancelToken
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.actions.outcomes import ActionCancelled, Expand, Permanent, Result, Retryable, WaitUntil
 from orchestration.core.conditions import parse_condition
-from orchestration.core.decide import Cancelled, Failed, HandedBack, Outcome, Skipped, Snoozed, StepError, Succeeded
+from orchestration.core.decide import (
+    Cancelled,
+    Failed,
+    HandedBack,
+    Outcome,
+    Skipped,
+    Snoozed,
+    StepError,
+    StepPolicy,
+    Succeeded,
+)
 from orchestration.core.references import resolve
-from orchestration.core.storable import storable, storable_text
+from orchestration.core.storable import storable
 from orchestration.engine.attempts import Lease
 from orchestration.engine.planning import Actions, check_action, plan_rows
-from orchestration.errors import PerdureError, StoreUnavailable
+from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
 from orchestration.gates import Admit, Gate, GateRequest, Wait
 from schemas.json import Json, JsonObject
 from schemas.statuses import Role, WaitReason
@@ -29,7 +39,7 @@ log = logging.getLogger("perdure.runner")
 
 RESULT_BYTES = 256 * 1024
 DETAILS_BYTES = 16 * 1024
-MAX_MESSAGE = 2000
+LONGEST_DELAY_S = 7 * 86_400.0
 
 
 class Results(Mapping[str, Any]):
@@ -61,30 +71,27 @@ class Acting:
 
     def outcome(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome:
         """What comes of the attempt; never raises."""
-        try:
-            scope = {
-                "params": lease.run_params,
-                "steps": lease.reads,
-                "run": {"id": lease.run_id, "name": lease.run_name},
-            }
-            if lease.when is not None and not parse_condition(lease.when).evaluate(scope):
-                return Skipped(f"its condition is false: {lease.when}")
-            declared = self._declaration(lease)
-            params = declared.params.model_validate(resolve(lease.params, scope))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            return _failed("invalid_parameters", f"parameter {place}: {first['msg']}", permanent=True)
-        except (Permanent, PerdureError) as error:
-            return _failed(getattr(error, "code", "permanent"), str(error), permanent=True)
-        context = self._context(lease, token, emitter, declared)
-        return heed(token, self._through_gates(lease, declared, params, context))
+        return judged(lambda: self._attempt(lease, token, emitter))
 
-    def _declaration(self, lease: Lease) -> ActionDeclaration:
+    def _attempt(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome:
+        scope = {
+            "params": lease.run_params,
+            "steps": lease.reads,
+            "run": {"id": lease.run_id, "name": lease.run_name},
+        }
+        if lease.when is not None and not parse_condition(lease.when).evaluate(scope):
+            return Skipped(f"its condition is false: {lease.when}")
         declared = self.actions.get(lease.action)
         if declared is None:
             raise Permanent(f"this worker knows no action {lease.action!r}; start it with the module that declares it")
-        return declared
+        params = _parameters(declared, resolve(lease.params, scope))
+        context = self._context(lease, token, emitter, declared)
+
+        def act() -> Outcome:
+            return self._succeeded(lease, declared.function(context, params))
+
+        # A failure that our own request to stop brought about must not count against what the action depends on.
+        return self._through_gates(lease, declared, params, lambda: heed(token, lease.policy, judged(act)))
 
     def _context(
         self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration
@@ -105,9 +112,9 @@ class Acting:
         )
 
     def _through_gates(
-        self, lease: Lease, declared: ActionDeclaration, params: BaseModel, context: ActionContext
+        self, lease: Lease, declared: ActionDeclaration, params: BaseModel, act: Callable[[], Outcome]
     ) -> Outcome:
-        """Run the action if every gate admits it; the gates that did learn how it went."""
+        """The outcome of `act` if every gate admits it; the gates that did learn how it went."""
         request = GateRequest(
             target=declared.breaker_target(params, lease.host) if declared.breaker_target else None,
             failure_threshold=declared.breaker.failure_threshold,
@@ -123,29 +130,11 @@ class Acting:
                     outcome = Snoozed(verdict.reason, lease.claimed_at + timedelta(seconds=verdict.seconds))
                     return outcome
                 passed.append(verdict)
-            outcome = self._act(lease, declared, params, context)
+            outcome = act()
             return outcome
         finally:
             for verdict in passed:
                 verdict.settle(outcome)
-
-    def _act(self, lease: Lease, declared: ActionDeclaration, params: BaseModel, context: ActionContext) -> Outcome:
-        """Run the action; whatever it returns or raises becomes an outcome."""
-        try:
-            return self._succeeded(lease, declared.function(context, params))
-        except Permanent as error:
-            return _failed("permanent", error.reason, error.details, permanent=True)
-        except Retryable as error:
-            return _failed("retryable", error.reason, error.details, after=error.after)
-        except WaitUntil as error:
-            return Snoozed(WaitReason(error.reason), error.until)
-        except ActionCancelled:
-            return _failed("gave_up", "the action gave up without being asked to", permanent=True)
-        except PerdureError as error:
-            return _failed(error.code, error.message, permanent=not isinstance(error, StoreUnavailable))
-        except Exception as error:  # the one broad catch around a running action, which may raise anything
-            log.exception("action raised", extra={"run_id": lease.run_id, "step": lease.key})
-            return _failed("exception", f"{type(error).__name__}: {error}")
 
     def _succeeded(self, lease: Lease, returned: Any) -> Outcome:
         match returned:
@@ -172,19 +161,67 @@ class Acting:
         return {"steps": rows, "leaves": [row["position"] for row in rows if not row["dependents"]]}
 
 
-def heed(token: CancelToken, outcome: Outcome) -> Outcome:
-    """What an attempt that was asked to stop ends with, whatever it raised on its way out. A success stays one."""
+def judged(work: Callable[[], Outcome]) -> Outcome:
+    """The outcome that `work` answers, or what the exception it raises means. Never raises."""
+    try:
+        return work()
+    except Permanent as error:
+        return _failed("permanent", error.reason, error.details, permanent=True)
+    except Retryable as error:
+        return _failed("retryable", error.reason, error.details, after_s=error.after)
+    except WaitUntil as error:
+        return _snoozed(error)
+    except ActionCancelled:
+        return _failed("gave_up", "the action gave up without being asked to", permanent=True)
+    except PerdureError as error:
+        return _failed(error.code, error.message, permanent=not isinstance(error, StoreUnavailable))
+    except BaseException as error:  # the one broad catch around a running action, which may raise anything, an exit too
+        log.exception("action raised")
+        return _failed("exception", f"{type(error).__name__}: {error}")
+
+
+def heed(token: CancelToken, policy: StepPolicy, outcome: Outcome) -> Outcome:
+    """What an action that was asked to stop ends with, whatever it raised on its way out. A success stays one."""
     if not (isinstance(outcome, Failed) and token.event.is_set()):
         return outcome
     match token.reason:
         case "stop":
             return Cancelled()
-        case "drain":
+        case "drain" if policy.on_lost == "retry":
             return HandedBack()
+        case "drain":
+            return _failed(
+                "outcome_unknown",
+                "the worker shut down during the attempt and the action may not be repeated by itself; "
+                "check what it did, then retry or skip the step",
+                permanent=True,
+            )
         case "timeout":
             return _failed("timeout", "the attempt took longer than its time limit")
         case _:
             return outcome
+
+
+def _parameters(declared: ActionDeclaration, resolved: Json) -> BaseModel:
+    try:
+        return declared.params.model_validate(resolved)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidParameters(f"parameter {place}: {first['msg']}") from error
+
+
+def _snoozed(error: WaitUntil) -> Outcome:
+    if error.reason not in set(WaitReason):
+        return _failed("permanent", f"there is no reason to wait called {error.reason!r}", permanent=True)
+    reason, until = WaitReason(error.reason), error.until
+    if until is None and reason is not WaitReason.SIGNAL:
+        return _failed(
+            "permanent", "the action waits for a time, but names none: nothing would wake it", permanent=True
+        )
+    if until is not None and until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return Snoozed(reason, until)
 
 
 def _failed(
@@ -193,10 +230,12 @@ def _failed(
     details: JsonObject | None = None,
     *,
     permanent: bool = False,
-    after: float | None = None,
+    after_s: float | None = None,
 ) -> Failed:
     try:
         kept: JsonObject = storable(details or {}, max_bytes=DETAILS_BYTES)
     except PerdureError:
         kept = {"cut": "details were too large"}
-    return Failed(StepError(code, storable_text(message, MAX_MESSAGE), kept), permanent, after)
+    # Not a number, or not a time that a calendar has: whoever named it may be another system.
+    after_s = min(after_s, LONGEST_DELAY_S) if after_s is not None and after_s >= 0 else None
+    return Failed(StepError(code, message, kept), permanent, after_s)

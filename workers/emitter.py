@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable
 
 from orchestration.core.storable import storable, storable_text
 from orchestration.engine.attempts import Attempts, Lease
-from orchestration.errors import PerdureError, StoreUnavailable
+from orchestration.errors import PerdureError, StoreRefused, StoreUnavailable
 from orchestration.ports import EventSink
-from orchestration.redaction import Redactor
+from orchestration.redaction import RedactingStream, Redactor
 from orchestration.secrets import SecretStore
 from schemas.events import LogEvent, ProgressEvent
 from schemas.json import Json, JsonObject
@@ -23,6 +22,7 @@ PROGRESS_BYTES = 16 * 1024
 CHECKPOINT_BYTES = 256 * 1024
 MAX_LOG_PIECE = 64 * 1024
 MAX_WAITING_LOG = 4 * 1024 * 1024
+LOG_FULL = "\n[the log is full: the rest was dropped]\n"
 
 
 class Flusher:
@@ -82,8 +82,8 @@ class Emitter:
         self._offset = 0
         self._waiting = 0
         self._log_full = False
-        self._stream = redactor.stream()
-        self._level = "info"
+        # One for each level: what a secret is cut into arrives on one of the standard streams, not across them.
+        self._streams: dict[str, RedactingStream] = {}
 
     def progress(self, progress: Progress) -> None:
         """Publish at once, store soon. What is too large is cut to its percent and message, and says so."""
@@ -126,55 +126,75 @@ class Emitter:
 
     def flush(self) -> None:
         """Write what was gathered. Never raises: progress and logs are not worth failing a step for."""
+        # Whoever comes second waits until the first has written: after `close` nothing is on its way.
         with self._flushing:
             with self._lock:
                 progress, self._progress = self._progress, None
                 pieces, self._pieces = self._pieces, []
                 self._waiting = 0
-            self._try(lambda: self._write(progress, pieces))
+            try:
+                self._write(progress, pieces)
+            except StoreUnavailable:
+                self._put_back(progress, pieces)
+                self.flusher.mark(self)
+            except (PerdureError, StoreRefused) as error:
+                log.warning("progress or log not stored: %s", error, extra={"run_id": self.lease.run_id})
 
     def close(self) -> None:
         """Write everything, before the attempt ends."""
         with self._lock:
-            self._take(self._stream.flush())
-        if self._progress is not None or self._pieces:
-            self.flush()
+            for level, stream in self._streams.items():
+                self._take(stream.flush(), level)
+        self.flush()
 
     def _write(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
         if progress is not None:
             self.attempts.save_progress(self.lease, progress)
-        if pieces and not self._log_full and not self.attempts.save_log(self.lease, pieces):
-            self._log_full = True
-            log.warning("log limit reached", extra={"run_id": self.lease.run_id, "step": self.lease.key})
+        if pieces and not self.attempts.save_log(self.lease, pieces):
+            with self._lock:
+                self._end_log()
 
-    def _try(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except (StoreUnavailable, PerdureError) as error:
-            log.warning("progress or log not stored: %s", error, extra={"run_id": self.lease.run_id})
+    def _put_back(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
+        with self._lock:
+            self._progress = self._progress or progress
+            self._pieces = pieces + self._pieces
+            self._waiting = sum(len(text) for _, _, text in self._pieces)
 
     def _log_piece(self, text: str, level: str) -> None:
         with self._lock:
-            self._level = level
             # A secret may be cut in two by the pieces it comes in; the stream keeps back what could be its beginning.
-            self._take(self._stream.feed(text))
+            stream = self._streams.setdefault(level, self.redactor.stream())
+            self._take(stream.feed(text), level)
         self.flusher.mark(self)
 
-    def _take(self, text: str) -> None:
+    def _take(self, text: str, level: str) -> None:
         clean = storable_text(text, MAX_LOG_PIECE * 2)
-        if not clean or self._log_full or self._waiting + len(clean) > MAX_WAITING_LOG:
+        if not clean or self._log_full:
             return
-        offset, self._offset = self._offset, self._offset + len(clean)
+        if self._waiting + len(clean) > MAX_WAITING_LOG:
+            self._end_log()
+            return
         self._waiting += len(clean)
-        self._pieces.append((offset, self._level, clean))
+        self._pieces.append((self._offset, level, clean))
+        self._publish_log(clean, level)
+
+    def _end_log(self) -> None:
+        """Take no more, and say so once to those who watch."""
+        if not self._log_full:
+            self._log_full = True
+            log.warning("log limit reached", extra={"run_id": self.lease.run_id, "step": self.lease.key})
+            self._publish_log(LOG_FULL, "warning")
+
+    def _publish_log(self, text: str, level: str) -> None:
         event = LogEvent(
             index=self.lease.position,
             key=self.lease.key,
             attempt=self.lease.attempt,
-            offset=offset,
-            level=self._level,
-            text=clean,
+            offset=self._offset,
+            level=level,
+            text=text,
         )
+        self._offset += len(text)
         self.events.publish(self.lease.run_id, [event])
 
     def _storable_progress(self, progress: Progress) -> JsonObject:
