@@ -279,7 +279,7 @@ def test_a_search_reads_a_bounded_part_of_the_history_at_a_time(
 
 
 def test_large_answers_are_compressed_for_clients_that_take_gzip(operator: FlaskClient) -> None:
-    steps = [{"key": f"s{n}", "action": "noop"} for n in range(40)]
+    steps = [{"key": f"s{n}", "action": "work"} for n in range(40)]
     operator.post("/workflow/start", json={"workflow_id": "big", "steps": steps})
     plain = operator.get("/workflow/state?workflow_id=big")
     small = operator.get("/workflow/state?workflow_id=big", headers={"Accept-Encoding": "gzip"})
