@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
+import psutil
 
 from cli.sandbox_home import SandboxHome
 from cli.sandbox_sftp import ConfinedSFTP
@@ -93,6 +94,23 @@ class Sandbox:
         for pid in list(self.children):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+
+    async def power_off(self) -> None:
+        """Close for good, and end all that was started here; commands that were detached from their session too."""
+        await self.close()
+        while left := [process for process in psutil.process_iter() if self._is_ours(process)]:
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Whether a process has the home of our sessions, which all they start inherit."""
+        try:
+            dead = process.status() == psutil.STATUS_ZOMBIE
+            return not dead and process.environ().get("HOME") == str(self.home.home)
+        except psutil.Error:
+            return False
 
     def facts(self) -> dict[str, object]:
         """What a client needs to know."""
@@ -189,7 +207,7 @@ async def serve(sandbox: Sandbox, ready_file: Path | None) -> None:
     else:
         print(facts, end="", flush=True)
     await stop.wait()
-    await sandbox.close()
+    await sandbox.power_off()
 
 
 def _key(path: Path) -> asyncssh.SSHKey:
