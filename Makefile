@@ -32,11 +32,12 @@ lint: setup
 	$(PY) -m mypy $(PACKAGES) $(MODULES)
 	.venv/bin/lint-imports
 
+# Many tests wait for leases and restarts rather than compute, so two at once suit two cores.
 test: lint
-	$(PY) -m pytest tests
+	$(PY) -m pytest tests -n 2 --dist loadfile
 
 test-fast: setup
-	$(PY) -m pytest tests -q -m 'not fault and not slow'
+	$(PY) -m pytest tests -q -n 2 --dist loadfile -m 'not fault and not slow'
 
 docs: setup
 	$(PY) -m cli.configuration > docs/configuration.md

@@ -64,8 +64,8 @@ def test_every_domain_error_has_its_status(app: Flask, viewer: FlaskClient, kind
 
 def test_every_public_error_of_the_domain_is_mapped() -> None:
     known = {kind for kind in errors.PerdureError.__subclasses__() if kind.__module__ == errors.__name__}
-    # Lost leases are the workers' business and never reach a view.
-    assert known - set(STATUSES) == {errors.LeaseLost}
+    # These are the workers' business and never reach a view.
+    assert known - set(STATUSES) == {errors.LeaseLost, errors.InvalidParameters}
 
 
 @pytest.mark.parametrize(
