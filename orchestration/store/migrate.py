@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from alembic import command
@@ -35,15 +36,27 @@ def migrate(url: str) -> None:
 
 
 def _install_functions(url: str) -> None:
+    """Put this version's functions in place of those that were there, in one transaction, unless they are the same.
+
+    Replaced as a whole: PostgreSQL refuses to change the result of a function that stays. Callers resolve the names
+    anew with each call, so processes that run meanwhile find either set.
+    """
+    files = [file.read_text("utf-8") for file in sorted((_HERE / "sql" / "functions").glob("*.sql"))]
+    digest = hashlib.sha256("\0".join(files).encode()).hexdigest()
     connection = open_connection(url, name="perdure-migrate")
     connection.autocommit = False
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(7238517)")
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {FUNCTIONS_SCHEMA}")
+            cursor.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", (FUNCTIONS_SCHEMA,))
+            if cursor.fetchone() == (digest,):
+                return
+            cursor.execute(f"DROP SCHEMA IF EXISTS {FUNCTIONS_SCHEMA} CASCADE")
+            cursor.execute(f"CREATE SCHEMA {FUNCTIONS_SCHEMA}")
             # Bodies may name functions that come later in the order of the files.
             cursor.execute("SET LOCAL check_function_bodies = off")
-            for file in sorted((_HERE / "sql" / "functions").glob("*.sql")):
-                cursor.execute(file.read_text("utf-8"))
+            for text in files:
+                cursor.execute(text)
+            cursor.execute(f"COMMENT ON SCHEMA {FUNCTIONS_SCHEMA} IS '{digest}'")
     finally:
         connection.close()

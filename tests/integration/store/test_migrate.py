@@ -1,0 +1,58 @@
+"""Migrating an empty database, one of an older version, and one that is up to date and in use."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from orchestration.store.database import Database
+from orchestration.store.migrate import migrate
+from tests.support.engine import Harness
+
+pytestmark = pytest.mark.integration
+
+
+def test_functions_of_an_older_version_are_replaced_even_with_another_result_type(database_url: str) -> None:
+    database = Database(database_url)
+    database.execute("DROP FUNCTION elect_janitor")
+    database.execute(
+        "CREATE FUNCTION elect_janitor(p_owner text, p_hold_s real) RETURNS text LANGUAGE sql AS 'SELECT 1'"
+    )
+    database.execute("COMMENT ON SCHEMA engine_v1 IS 'older'")
+    migrate(database_url)
+    assert database.rows("SELECT elected FROM elect_janitor('me', 1)") == [(True,)]
+    database.close()
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    database = Database(database_url)
+    before = database.call("SELECT max(oid::bigint) FROM pg_proc")
+    migrate(database_url)
+    assert database.call("SELECT max(oid::bigint) FROM pg_proc") == before
+    database.close()
+
+
+def test_runs_go_on_while_the_functions_are_replaced(database_url: str) -> None:
+    engine = Harness(database_url)
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            while not done.is_set():
+                run = engine.start({"key": "a"}, {"key": "b"})
+                for position in (0, 1):
+                    engine.finish(engine.claim(run, position))
+        except BaseException as error:
+            failures.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for n in range(5):
+        engine.database.execute(f"COMMENT ON SCHEMA engine_v1 IS 'older {n}'")
+        migrate(database_url)
+    done.set()
+    worker.join()
+    assert failures == []
+    engine.close()
