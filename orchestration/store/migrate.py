@@ -8,9 +8,12 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from orchestration.errors import StoreUnavailable
 from orchestration.store.database import FUNCTIONS_SCHEMA, connect_options, open_connection
 
+WAIT_FOR_SERVER_S = 3.0
 _HERE = Path(__file__).parent
 
 
@@ -19,7 +22,7 @@ def migrate(url: str) -> None:
 
     Raises: StoreUnavailable when PostgreSQL cannot be reached.
     """
-    open_connection(url, name="perdure-migrate").close()
+    _reach(url)
     engine = create_engine(
         url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg2://", 1),
         connect_args=connect_options(lock_timeout_ms=60_000, statement_timeout_ms=0) | {"options": ""},
@@ -33,6 +36,17 @@ def migrate(url: str) -> None:
         connection.commit()
     engine.dispose()
     _install_functions(url)
+
+
+@retry(
+    retry=retry_if_exception_type(StoreUnavailable),
+    wait=wait_exponential(multiplier=0.1, max=1),
+    stop=stop_after_delay(WAIT_FOR_SERVER_S),
+    reraise=True,
+)
+def _reach(url: str) -> None:
+    """Wait for a server that is just starting: containers come up in any order."""
+    open_connection(url, name="perdure-migrate").close()
 
 
 def _install_functions(url: str) -> None:
