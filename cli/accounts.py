@@ -1,16 +1,14 @@
-"""What the command line does with tokens, where it stands beside the database."""
+"""The admin's token, made where the database is migrated. All other tokens are made over HTTP."""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.token_file import token_file
-from orchestration.ports import Actor
 from orchestration.store import accounts
 from orchestration.store.database import Database
 from schemas.statuses import Role
@@ -42,40 +40,6 @@ def ensure_admin_token(database: Database, settings: Settings) -> Path | None:
         file = None  # type: ignore[assignment]
     accounts.set_token(database, name=ADMIN, user_name=ADMIN, role=Role.ADMIN, secret=secret)
     return file
-
-
-def create_token(
-    database: Database, *, name: str, role: Role, user_name: str | None = None, length: timedelta | None = None
-) -> str | None:
-    """The secret of a new token, shown this once. None when the name is taken. `length`: None, until it is deleted."""
-    secret = accounts.new_secret(TOKEN_PREFIX)
-    added = accounts.add_token(
-        database, name=name, user_name=user_name or name, role=role, secret=secret, length=length
-    )
-    _audit(database, "token.create", name, done=added)
-    return secret if added else None
-
-
-def delete_token(database: Database, name: str) -> bool:
-    """Delete a token, which ends its sessions at once. False when there is none of this name."""
-    deleted = accounts.delete_token(database, name)
-    _audit(database, "token.delete", name, done=deleted)
-    return deleted
-
-
-def sign_in_link(database: Database, settings: Settings, token: str | None = None) -> str | None:
-    """A link that signs a browser in once, within ten minutes, as the holder of `token` (unset: the admin).
-
-    The code is in the fragment, which browsers send to nobody. None when the token is not valid (any more).
-    """
-    secret = token or settings.admin_token or _read(token_file(settings))
-    code = accounts.add_sign_in_code(database, secret) if secret else None
-    return None if code is None else f"{settings.web_url}/sign-in#code={code}"
-
-
-def _audit(database: Database, action: str, target: str, *, done: bool) -> None:
-    actor = Actor("local", Role.ADMIN, "command line")
-    accounts.add_audit(database, actor, action=action, target=target, outcome="done" if done else "refused", detail={})
 
 
 def _read(file: Path) -> str | None:

@@ -73,6 +73,8 @@ def _kept_token(settings: Settings, *, is_own: bool) -> str:
     file = token_file(settings)
     if not is_own:
         raise NoToken("PERDURE_URL names another server: set PERDURE_TOKEN to a token for it")
+    if settings.admin_token:
+        return settings.admin_token
     try:
         token = file.read_text("utf-8").strip()
     except FileNotFoundError:

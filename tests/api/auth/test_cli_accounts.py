@@ -1,18 +1,17 @@
-"""What the command line does with tokens."""
+"""How the admin's token comes to be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from api.auth.identity import identify
-from cli.accounts import create_token, delete_token, ensure_admin_token, sign_in_link
+from cli.accounts import ensure_admin_token
 from cli.token_file import token_file
 from orchestration.ports import Actor
-from orchestration.store.accounts import exchange_code
+from orchestration.store.accounts import add_sign_in_code, exchange_code
 from orchestration.store.database import Database
 from schemas.statuses import Role
 from settings import Settings, load_settings
@@ -50,9 +49,9 @@ def test_a_lost_file_is_replaced_and_the_old_token_ends(database: Database, sett
     file = ensure_admin_token(database, settings)
     assert file is not None
     old = file.read_text().strip()
-    link = sign_in_link(database, settings)
-    assert link is not None
-    session = exchange_code(database, link.partition("#code=")[2])
+    code = add_sign_in_code(database, old)
+    assert code is not None
+    session = exchange_code(database, code)
     file.unlink()
     ensure_admin_token(database, settings)
     assert holder(database, old) is None
@@ -83,38 +82,3 @@ def test_a_preset_token_works_where_no_file_can_be_written(database: Database, t
     assert ensure_admin_token(database, settings) is None
     assert holder(database, "preset-by-automation") is not None
     assert "preset-by-automation" not in caplog.text
-
-
-def test_a_link_signs_in_once_and_holds_no_token(database: Database, settings: Settings) -> None:
-    file = ensure_admin_token(database, settings)
-    assert file is not None
-    link = sign_in_link(database, settings)
-    assert link is not None
-    address, _, code = link.partition("#code=")
-    assert address == "http://127.0.0.1:8400/sign-in"
-    assert file.read_text().strip() not in link
-    session = exchange_code(database, code)
-    assert identify(database, bearer=None, session=session) == Actor("admin", Role.ADMIN)
-    assert exchange_code(database, code) is None
-
-
-def test_there_is_no_link_for_a_token_that_is_not_valid(database: Database, settings: Settings) -> None:
-    assert sign_in_link(database, settings) is None
-    assert sign_in_link(database, settings, "wrong") is None
-
-
-def test_tokens_are_made_deleted_and_recorded(database: Database) -> None:
-    secret = create_token(database, name="ci", role=Role.OPERATOR, length=timedelta(days=1))
-    assert secret is not None
-    assert holder(database, secret) == Actor("ci", Role.OPERATOR)
-    assert create_token(database, name="ci", role=Role.ADMIN) is None
-    assert delete_token(database, "ci")
-    assert holder(database, secret) is None
-    assert not delete_token(database, "ci")
-    rows = database.rows("SELECT actor, action, target, outcome FROM audit ORDER BY id")
-    assert [tuple(row) for row in rows] == [
-        ("local", "token.create", "ci", "done"),
-        ("local", "token.create", "ci", "refused"),
-        ("local", "token.delete", "ci", "done"),
-        ("local", "token.delete", "ci", "refused"),
-    ]

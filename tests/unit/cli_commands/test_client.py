@@ -95,6 +95,11 @@ def test_by_default_the_data_directory_has_the_token(data_dir: Path) -> None:
     assert find_server() == Server("http://127.0.0.1:8400", "perdure_kept")
 
 
+def test_a_preset_admin_token_is_used_on_its_own_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_ADMIN_TOKEN", "preset")
+    assert find_server().token == "preset"
+
+
 def test_the_kept_token_is_not_sent_to_another_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data_dir / "admin-token").write_text("perdure_kept\n")
     monkeypatch.setenv("PERDURE_URL", "http://elsewhere.example")
