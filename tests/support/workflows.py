@@ -43,7 +43,9 @@ def modelled(specs: list[dict[str, Any]]) -> list[Step]:
     for position, spec in enumerate(specs):
         chained = {position - 1} - {-1}
         needs = {place[key] for key in spec["needs"]} if "needs" in spec else chained
-        kind = spec["on_failure"] if isinstance(spec["on_failure"], str) else next(iter(spec["on_failure"]["fallback"]))
+        kind: Any = (
+            spec["on_failure"] if isinstance(spec["on_failure"], str) else next(iter(spec["on_failure"]["fallback"]))
+        )
         on_lost: Any = "fail" if spec["action"] == "once" else "retry"
         tries = spec.get("retry", {}).get("max_attempts", 3)
         takes_signal = spec["action"] == "wait_for_signal"

@@ -155,7 +155,7 @@ class Machine(RuleBasedStateMachine):
             takers = [position for position, step in sorted(model.steps.items()) if step.takes_signal]
             choices = takers if control == "signal" and takers else sorted(model.steps)
             position = data.draw(st.sampled_from(choices))
-            more = {"payload": {}} if control == "signal" else {}
+            more: dict[str, Any] = {"payload": {}} if control == "signal" else {}
             self.controlled(
                 model,
                 lambda: getattr(model, control)(position, self.now),

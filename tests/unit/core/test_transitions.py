@@ -79,9 +79,9 @@ def test_what_has_ended_changes_only_by_a_control_and_a_finished_run_only_by_a_r
         if status.is_ended:
             events = {event for event in StepEvent if next_step_status(status, event)}
             assert events <= {StepEvent.RESET, StepEvent.SKIP}
-    for status in RunStatus:
-        if status.is_finished:
-            assert {event for event in RunEvent if next_run_statuses(status, event)} == {RunEvent.RETRY}
+    for run in RunStatus:
+        if run.is_finished:
+            assert {event for event in RunEvent if next_run_statuses(run, event)} == {RunEvent.RETRY}
 
 
 def test_controls_offered_are_those_the_table_allows() -> None:

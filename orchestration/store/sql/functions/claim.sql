@@ -7,9 +7,11 @@ DECLARE
     moment  timestamptz;
 BEGIN
     -- A look without any lock: duplicates of a message are refused cheaply.
-    PERFORM 1 FROM runs JOIN steps ON steps.run_id = runs.id
-      WHERE runs.public_id = p_public AND steps.position = p_position
-        AND steps.status = 'ready' AND NOT steps.held AND runs.status = 'running';
+    -- Only a running run has a step that is ready and not held; asking for its status as well may be planned as a look
+    -- at all running runs.
+    PERFORM 1 FROM steps
+      WHERE run_id = (SELECT id FROM runs WHERE public_id = p_public) AND position = p_position
+        AND status = 'ready' AND NOT held;
     IF NOT FOUND THEN
         RETURN jsonb_build_object('status', 'refused');
     END IF;

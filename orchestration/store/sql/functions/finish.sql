@@ -188,12 +188,14 @@ BEGIN
         refusal := format('the run would have %s steps, its limit is %s', r.total + added, r.max_steps);
         RETURN;
     END IF;
+    -- Counted, not asked with EXISTS, which may be planned as a look at every key of the run.
     SELECT CASE WHEN e.disabled THEN format('step key %s is disabled', to_json(e.key))
                 WHEN e.times > 1 THEN format('step key %s is given twice', to_json(e.key))
                 ELSE format('step key %s is already used in the run', to_json(e.key)) END INTO refusal
       FROM (SELECT n.key, bool_or(n.disabled) AS disabled, count(*) AS times
               FROM jsonb_to_recordset(p_expand -> 'steps') AS n(key text, disabled boolean) GROUP BY n.key) e
-     WHERE e.disabled OR e.times > 1 OR EXISTS (SELECT FROM steps k WHERE k.run_id = r.id AND k.key = e.key) LIMIT 1;
+     WHERE e.disabled OR e.times > 1
+        OR (SELECT count(*) FROM steps k WHERE k.run_id = r.id AND k.key = e.key) > 0 LIMIT 1;
     IF refusal IS NOT NULL THEN
         RETURN;
     END IF;
