@@ -26,7 +26,7 @@ def make_worker(settings: Settings) -> Celery:
 
     lifecycle = Lifecycle(settings)
     register_actions(app, load_actions(settings.actions), lifecycle)
-    lifecycle.connect()
+    lifecycle.connect(app)
     app.steps["worker"].add(janitor_step(settings))
     return app
 

@@ -17,59 +17,29 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import psutil
 
 from logs import configure_logs
-from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, StepError
+from orchestration.core.decide import Lost
 from orchestration.engine.attempts import Attempts, Held
 from orchestration.engine.sweep import Sweep
-from orchestration.errors import StoreUnavailable
+from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.store.database import Database
+from workers.endings import Endings, Unsaid
 from workers.session import WorkerSession
-from workers.wire import LineBuffer, Message, encode
+from workers.watches import Client, Watch
+from workers.wire import Message
 
 log = logging.getLogger("perdure.keeper")
 
+# The worker's group is signalled as a whole; the keeper goes when the main process is gone.
+IGNORED = (signal.SIGTERM, signal.SIGINT)
 # After a drain's time is up, how long what is left may take to obey.
 DRAIN_GRACE_S = 2.0
-
-
-class Unsaid:
-    """The keeper sends no messages: a step it ends is due at once, and the janitor's next sweep sends it."""
-
-    def send(self, steps: Any) -> None:
-        """Leave it to the sweep."""
-        del steps
-
-    def publish(self, run_id: str, events: Any, *, final: bool = False) -> None:
-        """Leave it to the readers of the state."""
-        del run_id, events, final
-
-
-@dataclass
-class Watch:
-    """An attempt under watch. Times are of this process's monotonic clock."""
-
-    held: Held
-    deadline: float
-    may_repeat: bool
-    reason: str = ""
-    kill_at: float | None = None
-
-
-@dataclass
-class Client:
-    """A process of the worker."""
-
-    connection: socket.socket
-    pid: int = 0
-    is_main: bool = False
-    lines: LineBuffer = field(default_factory=LineBuffer)
-    claiming: set[tuple[str, int]] = field(default_factory=set)
-    watches: dict[Held, Watch] = field(default_factory=dict)
+# And how long after it the worker may take to end.
+KILL_AFTER_S = DRAIN_GRACE_S + 1
 
 
 class Keeper:
@@ -79,64 +49,80 @@ class Keeper:
         self.owner: str = settings["owner"]
         self.heartbeat_s: float = settings["heartbeat_s"]
         self.grace_s: float = settings["stop_grace_s"]
-        self.main_pid: int = os.getppid()
+        # As the main process knows itself: were it gone by now, our parent would be somebody else for ever.
+        self.main_pid: int = settings["pid"]
         database = Database(settings["database_url"], name=f"perdure-keeper {self.owner}", size=1)
         unsaid = Unsaid()
         self.attempts = Attempts(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
-        self.sweep = Sweep(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
+        sweep = Sweep(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
+        self.endings = Endings(sweep, self.owner, self._clients_now)
         self.session = WorkerSession(settings["database_url"], self.owner, settings["name"], self.main_pid)
         self.selector = selectors.DefaultSelector()
         self.server = socket.socket(fileno=settings["listener"])
+        self.path = Path(self.server.getsockname())
         self.selector.register(self.server, selectors.EVENT_READ)
         self.clients: dict[socket.socket, Client] = {}
-        self.ends: list[tuple[Held, Outcome]] = []
-        self.unheard: list[tuple[str, int]] = []
         self.drain_at: float | None = None
         self.next_beat = 0.0
-        self.session_fd: int | None = None
+        self.followed: tuple[object, int] | None = None
 
     def run(self) -> None:
         """Serve until the main process is gone and all it held is accounted for."""
-        while self._main_lives() or self.clients or self.ends:
+        while self._main_lives() or self.clients or not self.endings.is_empty:
             self._follow_session()
-            for key, _ in self.selector.select(self._pause()):
-                if key.fileobj is self.server:
-                    self._welcome()
-                elif isinstance(key.fileobj, socket.socket):
-                    self._read(self.clients[key.fileobj])
+            self._listen(self._pause())
             if self.session.heard_stop():
                 self.next_beat = 0.0
             self._beat()
             self._enforce()
-            self._settle()
+            self.endings.settle()
+            if not self._main_lives():
+                self._follow_main()
         self.session.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+            self.path.parent.rmdir()
 
     # Sockets
 
     def _pause(self) -> float:
+        """Seconds until there is something to do if nobody says anything."""
         now = time.monotonic()
-        times = [self.next_beat] if self._watches() else [now + self.heartbeat_s]
-        times += [watch.kill_at or watch.deadline for watch in self._watches()]
-        if self.drain_at is not None:
-            times.append(self.drain_at)
-        if self.ends or self.unheard:
-            times.append(now + 0.2)
-        return max(0.0, min(times) - now)
+        times: list[float | None] = [self.next_beat if self._watches() else now + self.heartbeat_s]
+        times += [watch.next_look for watch in self._watches()]
+        times += [self.session.next_try, self.endings.next_at, self._next_of_drain(now)]
+        return max(0.0, min(at for at in times if at is not None) - now)
+
+    def _next_of_drain(self, now: float) -> float | None:
+        if self.drain_at is None:
+            return None
+        return next((at for at in (self.drain_at, self.drain_at + KILL_AFTER_S) if at > now), now + DRAIN_GRACE_S)
 
     def _follow_session(self) -> None:
         """Keep the session open and its descriptor in the selector, so that a stop wakes us at once."""
         self.session.ensure()
-        fd = self.session.fileno()
-        if fd != self.session_fd:
-            if self.session_fd is not None:
-                with contextlib.suppress(KeyError, ValueError, OSError):
-                    self.selector.unregister(self.session_fd)
-            if fd is not None:
-                self.selector.register(fd, selectors.EVENT_READ)
-            self.session_fd = fd
+        connection = self.session.connection
+        # By the connection, not by its descriptor: the next connection is likely to get the same one.
+        if connection is not (self.followed[0] if self.followed else None):
+            if self.followed is not None:
+                self.selector.unregister(self.followed[1])
+            self.followed = (connection, connection.fileno()) if connection is not None else None
+            if self.followed is not None:
+                self.selector.register(self.followed[1], selectors.EVENT_READ)
+
+    def _listen(self, pause_s: float) -> None:
+        """Hear what there is to hear, for `pause_s` at most."""
+        for key, _ in self.selector.select(pause_s):
+            if key.fileobj is self.server:
+                self._welcome()
+            elif isinstance(key.fileobj, socket.socket):
+                self._read(self.clients[key.fileobj])
 
     def _welcome(self) -> None:
-        connection, _ = self.server.accept()
+        try:
+            connection, _ = self.server.accept()
+        except OSError:
+            return
         self.clients[connection] = Client(connection)
         self.selector.register(connection, selectors.EVENT_READ)
 
@@ -155,15 +141,17 @@ class Keeper:
         match message:
             case {"t": "hello", "pid": int(pid), "role": str(role)}:
                 client.pid, client.is_main = pid, role == "main"
+                if self.drain_at is not None:
+                    client.say({"t": "draining"})
             case {"t": "claiming", "run_id": str(run_id), "position": int(position)}:
-                client.claiming.add((run_id, position))
+                client.claiming.append((run_id, position))
             case {"t": "refused", "run_id": str(run_id), "position": int(position)}:
-                client.claiming.discard((run_id, position))
+                client.claimed((run_id, position))
             case {"t": "unheard", "run_id": str(run_id), "position": int(position)}:
-                client.claiming.discard((run_id, position))
-                self.unheard.append((run_id, position))
+                client.claimed((run_id, position))
+                self.endings.look_for((run_id, position))
             case {"t": "hold", "run_id": str(run_id), "held": [run, position, attempt]}:
-                client.claiming.discard((run_id, position))
+                client.claimed((run_id, position))
                 held = Held(run, position, attempt)
                 deadline = time.monotonic() + float(message["timeout_s"])
                 client.watches[held] = Watch(held, deadline, bool(message["may_repeat"]))
@@ -171,10 +159,10 @@ class Keeper:
                     self.next_beat = time.monotonic() + self.heartbeat_s
             case {"t": "drop", "held": [run, position, attempt]}:
                 client.watches.pop(Held(run, position, attempt), None)
-            case {"t": "drain", "seconds": float(seconds) | int(seconds)}:
+            case {"t": "drain", "seconds": float(seconds) | int(seconds)} if self.drain_at is None:
                 self.drain_at = time.monotonic() + seconds
                 for other in self.clients.values():
-                    self._say(other, {"t": "draining"})
+                    other.say({"t": "draining"})
 
     def _bury(self, client: Client) -> None:
         """A process of the worker ended its socket: what it held is lost, or was stopped by us."""
@@ -182,17 +170,29 @@ class Keeper:
         client.connection.close()
         del self.clients[client.connection]
         # A child that dies while its parent lives died of its step; with the parent, of something else.
-        counted = not client.is_main and self._main_lives() and len(client.watches) == 1
+        goes_on = self._main_lives() and self.drain_at is None
+        counted = not client.is_main and goes_on and len(client.watches) == 1
         for watch in client.watches.values():
-            self.ends.append((watch.held, self._outcome(watch, Lost(counted=counted))))
-        self.unheard.extend(client.claiming)
+            self.endings.add(watch.held, watch.outcome(Lost(counted=counted)))
+        for claim in client.claiming:
+            self.endings.look_for(claim)
 
     def _main_lives(self) -> bool:
         return os.getppid() == self.main_pid
 
-    def _say(self, client: Client, message: Message) -> None:
-        with contextlib.suppress(OSError):
-            client.connection.sendall(encode(message))
+    def _follow_main(self) -> None:
+        """The main process is gone: children finish what they hold; where the system does not end them then, we do."""
+        for client in self.clients.values():
+            if client.pid and not client.watches and not client.claiming:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(client.pid, signal.SIGKILL)
+        if self.session.connection is None:
+            # With PostgreSQL away there is nobody to wait for.
+            self.endings.give_up()
+
+    def _clients_now(self) -> list[Client]:
+        self._listen(0)
+        return list(self.clients.values())
 
     # Leases, deadlines, stops
 
@@ -212,6 +212,9 @@ class Keeper:
         try:
             answers = self.attempts.heartbeat(self.owner, held)
         except StoreUnavailable:
+            return
+        except StoreRefused as refused:
+            log.error("heartbeat refused: %s", refused)
             return
         for client in awake:
             for watch in list(client.watches.values()):
@@ -235,7 +238,7 @@ class Keeper:
                     self._cancel(client, watch, "drain", DRAIN_GRACE_S)
                 if watch.kill_at is not None and now >= watch.kill_at:
                     self._terminate(client, watch)
-        if self.drain_at is not None and now >= self.drain_at + DRAIN_GRACE_S + 1 and self._main_lives():
+        if self.drain_at is not None and now >= self.drain_at + KILL_AFTER_S and self._main_lives():
             # Threads that never return keep a process alive for ever; all they held was handed back.
             log.warning("worker did not end in time, killing it", extra={"pid": self.main_pid})
             os.kill(self.main_pid, signal.SIGKILL)
@@ -245,7 +248,7 @@ class Keeper:
             return
         watch.reason, watch.kill_at = reason, time.monotonic() + grace_s
         held = watch.held
-        self._say(client, {"t": "cancel", "held": [held.run, held.position, held.attempt], "reason": reason})
+        client.say({"t": "cancel", "held": [held.run, held.position, held.attempt], "reason": reason})
 
     def _terminate(self, client: Client, watch: Watch) -> None:
         """It did not obey. A pool child is killed; a thread cannot be, so its attempt is ended over its head."""
@@ -255,33 +258,8 @@ class Keeper:
                 os.kill(client.pid, signal.SIGKILL)
             return
         client.watches.pop(watch.held)
-        self.ends.append((watch.held, self._outcome(watch, Lost(counted=False))))
-        self._say(client, {"t": "abandoned"})
-
-    def _outcome(self, watch: Watch, otherwise: Outcome) -> Outcome:
-        match watch.reason:
-            case "stop":
-                return Cancelled()
-            case "timeout":
-                return Failed(StepError("timeout", "the attempt took longer than its time limit and was terminated"))
-            case "drain" if watch.may_repeat:
-                return HandedBack()
-            case _:
-                return otherwise
-
-    def _settle(self) -> None:
-        """Write what was found; what cannot be written now is tried again, and the lease stands behind it."""
-        try:
-            while self.ends:
-                self.sweep.end_attempt(*self.ends[0])
-                self.ends.pop(0)
-            while self.unheard:
-                self.sweep.end_unheard(self.owner, *self.unheard[0])
-                self.unheard.pop(0)
-        except StoreUnavailable:
-            if not self._main_lives():
-                # Nobody is left to wait for; the janitors of other workers find the leases.
-                self.ends.clear()
+        self.endings.add(watch.held, watch.outcome(Lost(counted=False)))
+        client.say({"t": "abandoned"})
 
 
 def _is_stopped(pid: int) -> bool:
@@ -293,9 +271,9 @@ def _is_stopped(pid: int) -> bool:
 
 def main() -> None:
     """Read the settings, keep."""
-    # The worker's group is signalled as a whole; the keeper goes when the main process is gone.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     settings = json.loads(sys.stdin.readline())
     configure_logs("warning")
     Keeper(settings).run()

@@ -93,7 +93,8 @@ class KeeperClient:
             case {"t": "cancel", "held": [run, position, attempt], "reason": str(reason)}:
                 token = self._tokens.get(Held(run, position, attempt))
                 if token is not None:
-                    token.cancel(reason)
+                    # On a thread of its own: closing a connection may block, and others are to be stopped meanwhile.
+                    threading.Thread(target=token.cancel, args=(reason,), name="perdure-cancel", daemon=True).start()
             case {"t": "draining"}:
                 self.draining.set()
             case {"t": "abandoned"}:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from celery import signals
+from celery import Celery, bootsteps, signals
 
 from settings import ROOT, Settings
-from workers.process import WorkerProcess, survive_group_term
+from workers.keeper import IGNORED
+from workers.process import WorkerProcess
 
 log = logging.getLogger("perdure.worker")
 
@@ -30,16 +34,14 @@ class Lifecycle:
         self.owner = ""
         self._keeper_path = ""
         self._main_pid = 0
-        self._threads = 1
-        self._is_prefork = False
         self._process: WorkerProcess | None = None
-        self._lock = threading.Lock()
 
-    def connect(self) -> None:
+    def connect(self, app: Celery) -> None:
         """Listen to Celery's signals; weak references would be lost with this object's methods."""
         signals.worker_init.connect(self._on_init, weak=False)
         signals.worker_process_init.connect(self._on_child, weak=False)
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
+        app.steps["worker"].add(drain_step(self))
 
     def process(self) -> WorkerProcess:
         """The state of this process. Raises: RuntimeError outside of a worker."""
@@ -47,33 +49,35 @@ class Lifecycle:
             raise RuntimeError("actions run only inside a worker")
         return self._process
 
+    def drain(self) -> None:
+        """Claim nothing more, and hand back what is not done in time. Again changes nothing."""
+        if os.getpid() == self._main_pid and self._process is not None:
+            self._process.keeper.drain(self.settings.drain_s)
+
     def _on_init(self, sender: Any = None, **_: Any) -> None:
         """The main process, before the pool: start the keeper, so that every child finds it."""
-        if self.settings.disable_task_worker:
-            raise SystemExit("perdure: DISABLE_TASK_WORKER is set, this worker does not start")
-        self._main_pid = os.getpid()
-        self._is_prefork = "prefork" in f"{sender.pool_cls}"
-        self._threads = 1 if self._is_prefork else int(sender.concurrency or os.cpu_count() or 1)
-        self.owner = f"{sender.hostname}-{uuid.uuid4().hex[:8]}"
-        self._start_keeper(str(sender.hostname))
-        self._process = WorkerProcess(
-            self.settings, owner=self.owner, keeper_path=self._keeper_path, role="main", threads=self._threads
-        )
+        with or_else_exit("this worker cannot start"):
+            self._main_pid = os.getpid()
+            pool = pool_of(sender.pool_cls)
+            threads = 1 if pool == "prefork" else int(sender.concurrency)
+            self.owner = f"{sender.hostname}-{uuid.uuid4().hex[:8]}"
+            self._start_keeper(str(sender.hostname))
+            self._process = WorkerProcess(
+                self.settings, owner=self.owner, keeper_path=self._keeper_path, role="main", threads=threads
+            )
 
     def _on_child(self, **_: Any) -> None:
         """A pool child: its own connections, its own line to the keeper."""
-        if self._process is not None:
-            # The parent's line, inherited: while we hold it open, the keeper would not see the parent die.
-            self._process.keeper.close()
-        self._process = WorkerProcess(
-            self.settings, owner=self.owner, keeper_path=self._keeper_path, role="child", threads=1
-        )
-        survive_group_term(self._process.keeper.draining)
+        with or_else_exit("this pool child cannot start"):
+            if self._process is not None:
+                # The parent's line, inherited: while we hold it open, the keeper would not see the parent die.
+                self._process.keeper.close()
+            self._process = WorkerProcess(
+                self.settings, owner=self.owner, keeper_path=self._keeper_path, role="child", threads=1
+            )
 
     def _on_shutting_down(self, **_: Any) -> None:
-        if os.getpid() == self._main_pid and self._process is not None:
-            log.info("draining", extra={"seconds": self.settings.drain_s})
-            self._process.keeper.drain(self.settings.drain_s)
+        self.drain()
 
     def _start_keeper(self, name: str) -> None:
         # Short and private: socket paths have about a hundred characters.
@@ -82,15 +86,21 @@ class Lifecycle:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(self._keeper_path)
             listener.listen(64)
-            keeper = subprocess.Popen(
-                [sys.executable, "-m", "workers.keeper"],
-                stdin=subprocess.PIPE,
-                cwd=ROOT,
-                text=True,
-                pass_fds=[listener.fileno()],
-            )
+            # Blocked until it ignores them: a signal to the whole group must not end it while it starts.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+            try:
+                keeper = subprocess.Popen(
+                    [sys.executable, "-m", "workers.keeper"],
+                    stdin=subprocess.PIPE,
+                    cwd=ROOT,
+                    text=True,
+                    pass_fds=[listener.fileno()],
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             settings = {
                 "owner": self.owner,
+                "pid": os.getpid(),
                 "name": name,
                 "listener": listener.fileno(),
                 "database_url": self.settings.database_url,
@@ -102,3 +112,42 @@ class Lifecycle:
             keeper.stdin.write(json.dumps(settings) + "\n")
             keeper.stdin.close()
         threading.Thread(target=keeper.wait, name="perdure-keeper-reaper", daemon=True).start()
+
+
+@contextlib.contextmanager
+def or_else_exit(what: str) -> Iterator[None]:
+    """End the process when the body fails. Celery would log it and go on, and the worker would swallow messages."""
+    try:
+        yield
+    except Exception as error:
+        log.exception("%s", what)
+        raise SystemExit(f"perdure: {what}: {error}") from error
+
+
+def pool_of(pool_cls: Any) -> str:
+    """`prefork` or `threads`, from Celery's name or class of a pool. Raises: SystemExit for any other."""
+    name = f"{pool_cls}".lower()
+    if "prefork" in name:
+        return "prefork"
+    if "thread" in name:
+        return "threads"
+    raise SystemExit(f"perdure: pool {pool_cls!r} is not supported; use --pool threads or --pool prefork")
+
+
+def drain_step(lifecycle: Lifecycle) -> type[bootsteps.StartStopStep]:
+    """The bootstep that drains whatever ends the worker; `celery control shutdown` sends no signal."""
+
+    class DrainStep(bootsteps.StartStopStep):
+        """Is asked to close before the pool is stopped, which waits for its tasks."""
+
+        def start(self, parent: Any) -> None:
+            """Nothing to start."""
+
+        def close(self, parent: Any) -> None:
+            del parent
+            lifecycle.drain()
+
+        def stop(self, parent: Any) -> None:
+            """Nothing to stop."""
+
+    return DrainStep

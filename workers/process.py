@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from messaging.breakers import ValkeyBreakers
@@ -27,6 +28,9 @@ from workers.runner import FaultHook, Runner
 
 log = logging.getLogger("perdure.worker")
 
+# How long a busy main process may take to tell of a drain.
+TERM_PATIENCE_S = 3.0
+
 # What actions may read of the settings, by name; they never see URLs or tokens of the system itself.
 ACTION_SETTINGS = (
     "ssh_keys_dir",
@@ -44,8 +48,7 @@ class WorkerProcess:
     """One process that runs actions: a prefork child, or the main process of a threads worker."""
 
     def __init__(self, settings: Settings, *, owner: str, keeper_path: str, role: str, threads: int) -> None:
-        self.settings = settings
-        self.role = role
+        self._is_child = role == "child"
         self.keeper = KeeperClient(
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
         )
@@ -73,6 +76,11 @@ class WorkerProcess:
             fault_hook=load_fault_hook(settings),
         )
 
+    def attempt(self, run_id: str, position: int) -> None:
+        """Try the step that a message named."""
+        with survive_group_term(self.keeper.draining) if self._is_child else nullcontext():
+            self.runner.attempt(run_id, position)
+
     def _keeper_gone(self) -> None:
         # Without its keeper nobody renews the leases: the work would be given away while it still runs.
         log.critical("the keeper is gone, this process ends")
@@ -98,17 +106,29 @@ def load_fault_hook(settings: Settings) -> FaultHook:
     return hook
 
 
-def survive_group_term(draining: threading.Event) -> None:
-    """In a pool child: a SIGTERM sent to the whole group is the parent's to answer, by a drain.
+@contextmanager
+def survive_group_term(draining: threading.Event) -> Iterator[None]:
+    """While a pool child acts: a SIGTERM sent to the whole group is the parent's to answer, by a drain.
 
-    Sent to the child alone (`celery control terminate`), it ends the child as ever.
+    Sent to the child alone (`celery control terminate`), it ends the child once it is clear that there is no drain. An
+    idle child ends at once, as ever: billiard's handler stands outside of this, and inside it would raise SystemExit in
+    the midst of the action. Billiard sets it after Celery's signals, so ours cannot be set any earlier.
     """
+    asked = threading.Event()
 
     def end_unless_draining() -> None:
-        if not draining.wait(1.0):
+        if not draining.wait(TERM_PATIENCE_S):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def on_term(_signal: int, _frame: object) -> None:
+        asked.set()
         threading.Thread(target=end_unless_draining, daemon=True).start()
 
-    signal.signal(signal.SIGTERM, on_term)
+    before = signal.signal(signal.SIGTERM, on_term)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if asked.is_set() and not draining.is_set():
+            # Before the next step is taken, which would be killed in its beginning.
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from pathlib import Path
 
 import psutil
 import psycopg2
@@ -13,12 +14,23 @@ import psycopg2.extensions
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import open_connection
 
-_RECONNECT_S = 0.3
+_RETRY_S = 0.3
+# The lock belongs to one worker, so whoever else holds it is a session that this one lost and PostgreSQL still keeps.
+_END_OTHER_HOLDERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks
+     WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = worker_lock(%s)
+"""
 
 
 def this_host() -> tuple[str, str]:
-    """Host name and boot, so that a process id is compared only where it means something."""
-    return socket.gethostname(), str(int(psutil.boot_time()))
+    """Host name, and boot and namespace of process ids: a process id is compared only where it means something."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return socket.gethostname(), f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname(), str(int(psutil.boot_time()))
 
 
 class WorkerSession:
@@ -29,55 +41,69 @@ class WorkerSession:
         self.owner = owner
         self.name = name
         self.pid = pid
-        self._connection: psycopg2.extensions.connection | None = None
+        self.connection: psycopg2.extensions.connection | None = None
+        self._has_lock = False
         self._next_try = 0.0
 
     def ensure(self) -> None:
-        """Open the session if it is not open; tries again at most every 0.3 s while PostgreSQL is away."""
-        if self._connection is not None or time.monotonic() < self._next_try:
+        """Open the session and take the lock where that is missing; tries at most every 0.3 s."""
+        if self.next_try is None or time.monotonic() < self.next_try:
             return
-        self._next_try = time.monotonic() + _RECONNECT_S
+        self._next_try = time.monotonic() + _RETRY_S
         try:
-            connection = open_connection(self.url, name=f"perdure-worker {self.owner}")
-            host, boot_id = this_host()
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "INSERT INTO workers VALUES (%s, %s, %s, %s, %s, clock_now()) ON CONFLICT DO NOTHING",
-                    (self.owner, self.name, host, boot_id, self.pid),
-                )
-                cursor.execute("SELECT pg_try_advisory_lock(worker_lock(%s))", (self.owner,))
-                cursor.execute("LISTEN perdure_stop")
+            if self.connection is None:
+                self.connection = self._open()
+            self._has_lock = self._take_lock(self.connection)
         except (StoreUnavailable, psycopg2.Error):
-            return
-        self._connection = connection
+            self.drop()
 
-    def fileno(self) -> int | None:
-        """The descriptor to wait on, None while closed."""
-        return self._connection.fileno() if self._connection is not None else None
+    @property
+    def next_try(self) -> float | None:
+        """When `ensure` has something to do; None while all is well."""
+        return None if self._has_lock else self._next_try
 
     def heard_stop(self) -> bool:
         """Whether a stop was announced since the last call."""
-        if self._connection is None:
+        if self.connection is None:
             return False
         try:
-            self._connection.poll()
+            self.connection.poll()
         except psycopg2.Error:
             self.drop()
             return False
-        heard = bool(self._connection.notifies)
-        self._connection.notifies.clear()
+        heard = bool(self.connection.notifies)
+        self.connection.notifies.clear()
         return heard
 
     def drop(self) -> None:
         """Forget a connection that broke."""
-        if self._connection is not None:
+        if self.connection is not None:
             with contextlib.suppress(psycopg2.Error):
-                self._connection.close()
-        self._connection = None
+                self.connection.close()
+        self.connection, self._has_lock = None, False
 
     def close(self) -> None:
         """Say good-bye, so that nobody has to wonder."""
-        if self._connection is not None:
-            with contextlib.suppress(psycopg2.Error), self._connection.cursor() as cursor:
+        if self.connection is not None:
+            with contextlib.suppress(psycopg2.Error), self.connection.cursor() as cursor:
                 cursor.execute("UPDATE workers SET ended_at = clock_now() WHERE id = %s", (self.owner,))
         self.drop()
+
+    def _open(self) -> psycopg2.extensions.connection:
+        connection = open_connection(self.url, name=f"perdure-worker {self.owner}")
+        host, boot_id = this_host()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO workers VALUES (%s, %s, %s, %s, %s, clock_now()) ON CONFLICT DO NOTHING",
+                (self.owner, self.name, host, boot_id, self.pid),
+            )
+            cursor.execute("LISTEN perdure_stop")
+        return connection
+
+    def _take_lock(self, connection: psycopg2.extensions.connection) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(worker_lock(%s))", (self.owner,))
+            taken = bool((cursor.fetchone() or (False,))[0])
+            if not taken:
+                cursor.execute(_END_OTHER_HOLDERS, (self.owner,))
+        return taken

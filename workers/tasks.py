@@ -18,4 +18,4 @@ def register_actions(app: Celery, actions: Actions, lifecycle: Lifecycle) -> Non
 
         @app.task(name=name, bind=True, typing=False, acks_late=False, ignore_result=True, max_retries=0)
         def execute(_task: Any, run_id: str, position: int) -> None:
-            lifecycle.process().runner.attempt(str(run_id), int(position))
+            lifecycle.process().attempt(str(run_id), int(position))

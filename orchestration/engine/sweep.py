@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
 from typing import Any
 
-from orchestration.core.decide import HandedBack, Lost, Outcome, decide
+from pydantic import ValidationError
+
+from orchestration.core.decide import Lost, Outcome, StepPolicy, decide
 from orchestration.engine.attempts import Held, finish_events, policy_from_json, ready_steps
+from orchestration.errors import StoreRefused
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
 from orchestration.store.database import Database, as_jsonb
 from schemas.events import StepEvent
 from schemas.json import JsonObject
 from schemas.statuses import RunStatus, StepStatus
+
+log = logging.getLogger("perdure.sweep")
 
 BATCH = 200
 
@@ -86,7 +92,7 @@ class Sweep:
         """End attempts whose lease ran out; how many."""
         rows = self.database.call("SELECT attempts_held(NULL, %s)", BATCH)
         # The lease is checked again under the lock: a heartbeat may have come in between.
-        return sum(self.end(row, Lost(counted=False), lease_before=row["lease_until"]) for row in rows)
+        return sum(self._end_if_possible(row, lease_before=row["lease_until"]) for row in rows)
 
     def silent_owners(self) -> Sequence[SilentOwner]:
         """Workers that hold attempts without a session lock. The caller looks twice and wants a second sign."""
@@ -96,17 +102,17 @@ class Sweep:
     def end_owner(self, owner: SilentOwner) -> int:
         """End all attempts of a worker that is believed dead, unless it renewed one since; how many."""
         rows = self.database.call("SELECT attempts_held(%s, %s)", [owner.owner], BATCH)
-        return sum(self.end(row, Lost(counted=False), lease_before=owner.lease_until) for row in rows)
+        return sum(self._end_if_possible(row, lease_before=owner.lease_until) for row in rows)
 
     def end_attempt(self, held: Held, outcome: Outcome) -> int:
         """End one attempt on behalf of a process that is known to be gone or deaf; 1 if it was still held."""
         rows = self.database.call("SELECT attempt_held(%s, %s, %s)", held.run, held.position, held.attempt)
         return sum(self.end(row, outcome, lease_before=None) for row in rows)
 
-    def end_unheard(self, owner: str, run_id: str, position: int) -> int:
-        """Hand back an attempt that `owner` claimed but never began; 1 if there was one."""
+    def claimed_by(self, owner: str, run_id: str, position: int) -> list[Held]:
+        """The attempt at a step that `owner` holds, if it holds one."""
         rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
-        return sum(self.end(row, HandedBack(), lease_before=None) for row in rows)
+        return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 
     def purge(self, older_than_days: float) -> int:
         """Delete a batch of runs that ended long ago; how many."""
@@ -120,7 +126,7 @@ class Sweep:
         """Finish an attempt on behalf of the worker that held it; 0 when it was ended or renewed meanwhile."""
         decision = decide(
             outcome,
-            policy_from_json(row["policy"]),
+            _policy(row),
             failures=row["failures"],
             losses=row["losses"],
             chance=self.chance(),
@@ -144,3 +150,19 @@ class Sweep:
             final=RunStatus(answer["run_status"]).is_finished,
         )
         return 1
+
+    def _end_if_possible(self, row: JsonObject, *, lease_before: Any) -> int:
+        try:
+            return self.end(row, Lost(counted=False), lease_before=lease_before)
+        except StoreRefused as refused:
+            # One attempt that cannot be ended must not keep all others waiting behind it.
+            log.error("attempt not ended: %s", refused, extra={"run_id": row["public_id"], "step": row["key"]})
+            return 0
+
+
+def _policy(row: JsonObject) -> StepPolicy:
+    try:
+        return policy_from_json(row["policy"])
+    except (ValidationError, KeyError):
+        # Written by a newer version: what it allows is not known, so nothing is repeated.
+        return StepPolicy()

@@ -44,12 +44,12 @@ def connect_options(*, lock_timeout_ms: int = 10_000, statement_timeout_ms: int 
             f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout=10000"
         ),
         "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
         "keepalives_count": 3,
-        # Keepalives are not sent while an answer is due: without this a link that went dead in the middle of a call is
-        # noticed after a quarter of an hour.
-        "tcp_user_timeout": 20_000,
+        # Keepalives are not sent while something is unacknowledged: without this a link that went dead in the middle of a
+        # call is noticed after a quarter of an hour. A dead link must be replaced before a lease runs out.
+        "tcp_user_timeout": 6_000,
     }
 
 

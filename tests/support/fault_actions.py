@@ -22,7 +22,7 @@ class Work(BaseModel):
 
 def note(ctx: ActionContext, what: str) -> None:
     """Append to the ledger; one write call of a short line is atomic."""
-    line = f"{ctx.run_id} {ctx.step_key} {ctx.attempt} {what} {time.time():.3f}\n"
+    line = f"{ctx.run_id} {ctx.step_key} {ctx.attempt} {what} {time.time():.3f} {os.getpid()}\n"
     with Path(os.environ["PERDURE_TEST_LEDGER"]).open("a") as ledger:
         ledger.write(line)
 
@@ -99,3 +99,16 @@ def fails(ctx: ActionContext, params: Work) -> dict[str, object]:
     """Fails for good."""
     note(ctx, "begin")
     raise Permanent("as asked")
+
+
+@action("t.exits", idempotent=True, retry=QUICK)
+def exits(ctx: ActionContext, params: Work) -> dict[str, object]:
+    """Ends the interpreter, as a library may that was made for the command line."""
+    note(ctx, "begin")
+    raise SystemExit(1)
+
+
+@action("t.exits_killable", idempotent=True, killable=True, retry=QUICK)
+def exits_killable(ctx: ActionContext, params: Work) -> dict[str, object]:
+    """The same in the prefork pool."""
+    return exits(ctx, params)

@@ -25,7 +25,13 @@ from schemas.workflow import WorkflowSpec
 from settings import ROOT
 from tests.support.engine import ALICE, Recorder, broken_invariants
 
-POOLS = {"threads": ["--pool", "threads", "-c", "8", "-Q", "default"], "prefork": ["-c", "2", "-Q", "killable"]}
+POOLS = {
+    "threads": ["--pool", "threads", "-c", "8", "-Q", "default"],
+    "prefork": ["-c", "2", "-Q", "killable"],
+    "one child a step": ["-c", "1", "--max-tasks-per-child", "1", "-Q", "killable"],
+    "autoscaled": ["--autoscale", "3,1", "-Q", "killable"],
+    "solo": ["--pool", "solo", "-Q", "default"],
+}
 
 
 class WorkerProcess:
@@ -72,6 +78,13 @@ class WorkerProcess:
             return [main.pid, *(child.pid for child in main.children(recursive=True))]
         except psutil.NoSuchProcess:
             return []
+
+    def keeper(self) -> int:
+        return next(pid for pid in self.tree() if "workers.keeper" in psutil.Process(pid).cmdline())
+
+    def children(self) -> list[int]:
+        """The pool's."""
+        return [pid for pid in self.tree() if pid not in (self.pid, self.keeper())]
 
     def signal_all(self, number: int) -> None:
         for pid in self.tree():

@@ -61,12 +61,13 @@ BEGIN
 END $$;
 
 -- Attempts in progress that may be lost, with what `decide` needs. `p_owners` null: those whose lease has run out.
+-- A run that is locked is left for the next sweep, which would wait for it, and all others behind it.
 CREATE OR REPLACE FUNCTION attempts_held(p_owners text[], p_limit integer) RETURNS jsonb LANGUAGE sql AS $$
     SELECT coalesce(jsonb_agg(describe_attempt(s)), '[]')
-      FROM (SELECT * FROM steps
-             WHERE status = 'in_progress'
-               AND (owner = ANY(p_owners) OR (p_owners IS NULL AND lease_until < clock_now()))
-             ORDER BY lease_until LIMIT p_limit) s
+      FROM (SELECT h.* FROM steps h JOIN runs r ON r.id = h.run_id
+             WHERE h.status = 'in_progress'
+               AND (h.owner = ANY(p_owners) OR (p_owners IS NULL AND h.lease_until < clock_now()))
+             ORDER BY h.lease_until LIMIT p_limit FOR NO KEY UPDATE OF r SKIP LOCKED) s
 $$;
 
 -- One attempt, while it is held: an array of none or one.

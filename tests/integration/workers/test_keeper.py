@@ -1,0 +1,199 @@
+"""The keeper on a real database: what it hears, what it ends, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.engine.attempts import Lease
+from tests.conftest import Eventually
+from tests.support.engine import ALICE, Harness
+from workers.keeper import Keeper
+from workers.session import WorkerSession
+from workers.wire import LineBuffer, Message, encode
+
+
+class Process:
+    """A process of the worker, as its keeper sees it: no process at all, so that nothing can be killed."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(10)
+        self.socket.connect(path)
+        self._lines = LineBuffer()
+        self._heard: list[Message] = []
+
+    def say(self, **message: Any) -> None:
+        self.socket.sendall(encode(message))
+
+    def hold(self, lease: Lease, *, timeout_s: float = 60, may_repeat: bool = True) -> None:
+        held = [lease.run, lease.position, lease.attempt]
+        self.say(t="hold", run_id=lease.run_id, held=held, timeout_s=timeout_s, may_repeat=may_repeat)
+
+    def hear(self) -> Message:
+        while not self._heard:
+            self._heard += self._lines.feed(self.socket.recv(65536))
+        return self._heard.pop(0)
+
+    def die(self) -> None:
+        self.socket.close()
+
+
+def listen_at(path: str) -> int:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(8)
+    return listener.detach()
+
+
+MakeKeeper = Callable[..., tuple[Keeper, Callable[[], Process]]]
+
+
+@pytest.fixture
+def make_keeper(database_url: str, tmp_path: Path) -> Iterator[MakeKeeper]:
+    made: list[tuple[Keeper, threading.Thread, list[Process]]] = []
+
+    def make(**changes: Any) -> tuple[Keeper, Callable[[], Process]]:
+        directory = Path("/tmp") / f"perdure-test-{os.getpid()}-{len(made)}"  # socket paths are short
+        directory.mkdir(mode=0o700)
+        path = str(directory / "keeper")
+        settings: Message = {
+            "owner": "w1",
+            "pid": os.getppid(),
+            "name": "w",
+            "listener": listen_at(path),
+            "database_url": database_url,
+            "lease_s": 15.0,
+            "heartbeat_s": 60.0,
+            "stop_grace_s": 30.0,
+        }
+        keeper = Keeper(settings | changes)
+        thread = threading.Thread(target=keeper.run, daemon=True)
+        thread.start()
+        processes: list[Process] = []
+        made.append((keeper, thread, processes))
+
+        def connect() -> Process:
+            processes.append(Process(path))
+            return processes[-1]
+
+        return keeper, connect
+
+    yield make
+    for keeper, thread, processes in made:
+        keeper.main_pid = -1
+        for process in processes:
+            process.die()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if keeper.path.exists():
+            connection.connect(str(keeper.path))
+        connection.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert not keeper.path.parent.exists(), "it tidies up behind itself"
+
+
+def session_of(engine: Harness) -> int | None:
+    """The backend of the keeper's session once it has its lock, which it takes last."""
+    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    pid: int | None = engine.database.call(held)
+    return pid
+
+
+def test_a_stop_is_heard_at_once_also_after_the_session_was_lost(
+    engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
+) -> None:
+    keeper, connect = make_keeper()
+    process = connect()
+    first, opened = eventually(lambda: session_of(engine)), time.monotonic()
+    # Old enough to be replaced in the same turn, so that the new connection gets the old one's descriptor.
+    eventually(lambda: time.monotonic() > opened + 0.4)
+    engine.database.call("SELECT pg_terminate_backend(%s)", first)
+    eventually(lambda: session_of(engine) not in (None, first))
+    run = engine.start({"key": "a"})
+    process.hold(engine.claim(run, 0))
+    eventually(lambda: keeper.clients and any(client.watches for client in keeper.clients.values()))
+    engine.runs.stop(run.run_id, ALICE)
+    assert process.hear()["reason"] == "stop"
+
+
+def test_a_process_that_ends_before_the_answer_to_its_claim_gives_the_step_back(
+    engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
+) -> None:
+    _, connect = make_keeper()
+    process = connect()
+    run = engine.start({"key": "a"})
+    process.say(t="claiming", run_id=run.run_id, position=0)
+    engine.claim(run, 0)
+    process.die()
+    eventually(lambda: engine.step(run, 0)["status"] == "ready")
+    assert engine.database.call("SELECT outcome FROM attempts") == "handed_back"
+
+
+def test_a_claim_that_one_process_never_heard_of_is_not_confused_with_anothers(
+    engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
+) -> None:
+    _, connect = make_keeper()
+    unlucky, lucky = connect(), connect()
+    run, after = engine.start({"key": "a"}), engine.start({"key": "a"})
+    for process in (unlucky, lucky):
+        process.say(t="claiming", run_id=run.run_id, position=0)
+    lucky.hold(engine.claim(run, 0))
+    unlucky.say(t="unheard", run_id=run.run_id, position=0)
+    # What is said later is settled later: once this is handed back, the first was looked at.
+    engine.claim(after, 0)
+    unlucky.say(t="unheard", run_id=after.run_id, position=0)
+    eventually(lambda: engine.step(after, 0)["status"] == "ready")
+    assert engine.step(run, 0)["status"] == "in_progress"
+
+
+def test_a_process_that_comes_during_a_drain_is_told(make_keeper: MakeKeeper) -> None:
+    _, connect = make_keeper()
+    first = connect()
+    first.say(t="drain", seconds=3600)
+    assert first.hear() == {"t": "draining"}
+    late = connect()
+    late.say(t="hello", pid=0, role="child")
+    assert late.hear() == {"t": "draining"}
+
+
+def test_a_second_request_to_end_does_not_put_off_the_first(engine: Harness, make_keeper: MakeKeeper) -> None:
+    keeper, connect = make_keeper()
+    process = connect()
+    process.say(t="drain", seconds=3600)
+    process.hear()
+    at = keeper.drain_at
+    process.say(t="drain", seconds=7200)
+    process.say(t="hello", pid=0, role="child")
+    process.hear()
+    assert keeper.drain_at == at
+
+
+def test_a_keeper_whose_worker_is_gone_already_ends(make_keeper: MakeKeeper, eventually: Eventually) -> None:
+    keeper, _ = make_keeper(pid=2**22 + 1)
+    eventually(lambda: not keeper.path.exists())
+
+
+def test_a_session_takes_its_lock_from_a_session_that_it_lost(
+    engine: Harness, database_url: str, eventually: Eventually
+) -> None:
+    lost = WorkerSession(database_url, "w1", "w", os.getpid())
+    lost.ensure()
+    session = WorkerSession(database_url, "w1", "w", os.getpid())
+    holders = "SELECT array_agg(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    assert lost.connection is not None
+
+    def has_lock() -> bool:
+        session.ensure()
+        return session.connection is not None and engine.database.call(holders) == [session.connection.info.backend_pid]
+
+    eventually(has_lock)
+    lost.drop()
+    session.close()
