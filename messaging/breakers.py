@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import redis
 
+from messaging.circuit import Circuit, ServerAway
 from orchestration.gates.breaker import Passed, Refused, Report
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ class ValkeyBreakers:
 
     def __init__(self, redis_url: str) -> None:
         self._client = redis.Redis.from_url(redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        # A server that is frozen, not gone, would cost every step the time limit twice.
+        self._circuit = Circuit(failures=(redis.RedisError,))
         self._script = self._client.register_script(files("messaging").joinpath("breaker.lua").read_text())
 
     def acquire(self, target: str, *, recovery_s: float, probe_s: float) -> Passed | Refused:
@@ -35,7 +38,11 @@ class ValkeyBreakers:
 
     def _call(self, target: str, *values: str | float) -> list[bytes] | None:
         try:
-            answer: list[bytes] = self._script(keys=[f"perdure:breaker:{target}"], args=list(values))
+            answer: list[bytes] = self._circuit.call(
+                lambda: self._script(keys=[f"perdure:breaker:{target}"], args=list(values))
+            )
+        except ServerAway:
+            return None
         except redis.RedisError as error:
             log.warning("breaker not asked: %s", error, extra={"target": target})
             return None

@@ -131,8 +131,10 @@ class Janitor:
             self._broker_was_away = True
             return
         if not known or self._broker_was_away:
-            self._broker_was_away = False
+            # Remembered until it is done: PostgreSQL may be away as well.
+            self._broker_was_away = True
             sent = self.sweep.resend_all()
+            self._broker_was_away = False
             if sent:
                 log.info("broker is back, ready steps are sent again", extra={"steps": sent})
 

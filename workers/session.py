@@ -16,12 +16,7 @@ from orchestration.store.database import open_connection
 
 _RETRY_S = 0.3
 # The lock belongs to one worker, so whoever else holds it is a session that this one lost and PostgreSQL still keeps.
-_END_OTHER_HOLDERS = """
-    SELECT pg_terminate_backend(pid) FROM pg_locks
-     WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = worker_lock(%s)
-"""
+_END_OTHER_HOLDERS = "SELECT pg_terminate_backend(pid) FROM worker_sessions(%s) pid WHERE pid <> pg_backend_pid()"
 
 
 def this_host() -> tuple[str, str]:

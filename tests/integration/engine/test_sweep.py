@@ -6,7 +6,9 @@ import pytest
 
 from orchestration.errors import StoreRefused
 from orchestration.store.database import open_connection
-from tests.support.engine import LEASE_S, Harness, TestClock
+from schemas.workflow import WorkflowSpec
+from tests.support.engine import ALICE, LEASE_S, Harness, TestClock
+from workers.session import WorkerSession
 
 
 def test_a_run_that_somebody_keeps_locked_does_not_hold_up_the_sweep_of_others(
@@ -70,3 +72,24 @@ def test_an_attempt_that_nobody_heard_of_is_found_by_its_owner(engine: Harness) 
     assert engine.sweep.claimed_by("w2", run.run_id, 0) == []
     (held,) = engine.sweep.claimed_by("w1", run.run_id, 0)
     assert (held.run, held.attempt) == (lease.run, lease.attempt)
+
+
+def test_what_is_old_is_purged_and_what_lives_or_may_come_again_stays(
+    engine: Harness, clock: TestClock, database_url: str
+) -> None:
+    workflow = WorkflowSpec.model_validate({"steps": [{"key": "a", "action": "work"}]})
+    engine.finish(engine.claim(engine.runs.start(workflow, ALICE, idempotency_key="k"), 0))
+    living = WorkerSession(database_url, "living", "w", 1)
+    living.ensure()
+    gone = WorkerSession(database_url, "gone", "w", 2)
+    gone.ensure()
+    gone.drop()
+    count = "SELECT (SELECT count(*) FROM runs) || ' ' || (SELECT count(*) FROM idempotency_keys)"
+    clock.advance(2 * 86_400)
+    assert engine.sweep.purge(1) == 1
+    assert engine.database.call(count) == "0 1", "a start that is sent again within a week makes no second run"
+    clock.advance(6 * 86_400)
+    engine.sweep.purge(1)
+    assert engine.database.call(count) == "0 0"
+    assert engine.database.rows("SELECT id FROM workers") == [("living",)]
+    living.drop()

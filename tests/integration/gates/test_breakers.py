@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
-from messaging.breakers import ValkeyBreakers
+from messaging.breakers import TIMEOUT_S, ValkeyBreakers
 from orchestration.gates.breaker import Passed, Refused, Report
 
 pytestmark = pytest.mark.integration
@@ -102,3 +104,13 @@ def test_with_valkey_away_every_call_passes() -> None:
     caller = Caller("redis://127.0.0.1:1/0")
     caller.report("failed")
     assert caller.acquire() == Passed("")
+
+
+def test_a_frozen_valkey_costs_one_call_its_time_and_the_next_ones_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        caller = Caller(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        assert caller.acquire() == Passed("")
+        began = time.monotonic()
+        for _ in range(20):
+            assert caller.acquire() == Passed("")
+        assert time.monotonic() - began < 3 * TIMEOUT_S

@@ -94,10 +94,7 @@ CREATE OR REPLACE FUNCTION owners_without_session(p_lease real) RETURNS jsonb LA
                'silent_s', p_lease - extract(epoch FROM o.lease_until - clock_now()))), '[]')
       FROM (SELECT owner, max(lease_until) AS lease_until FROM steps WHERE status = 'in_progress' GROUP BY owner) o
       LEFT JOIN workers w ON w.id = o.owner
-     WHERE NOT EXISTS (
-        SELECT FROM pg_locks l
-         WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = worker_lock(o.owner))
+     WHERE NOT EXISTS (SELECT FROM worker_sessions(o.owner))
 $$;
 
 -- Attempts that a worker claimed without learning of it (it died, or the answer was lost on the way).
@@ -107,17 +104,32 @@ CREATE OR REPLACE FUNCTION attempts_of(p_owner text, p_public text, p_position i
      WHERE r.public_id = p_public AND s.position = p_position AND s.status = 'in_progress' AND s.owner = p_owner
 $$;
 
+-- The backends that hold a worker's lock: one while it lives.
+CREATE OR REPLACE FUNCTION worker_sessions(p_owner text) RETURNS SETOF integer LANGUAGE sql STABLE AS $$
+    SELECT l.pid FROM pg_locks l
+     WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND l.granted AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = worker_lock(p_owner)
+$$;
+
 -- The key of the advisory lock that a worker's session holds.
 CREATE OR REPLACE FUNCTION worker_lock(p_owner text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT hashtextextended('perdure-worker:' || p_owner, 0) & 9223372036854775807
 $$;
 
--- Remove runs that ended before a time, in a bounded batch.
+-- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, and keys of
+-- starts, which are kept for a week at least.
 CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     ids  bigint[];
     t    text;
 BEGIN
+    DELETE FROM workers WHERE id IN (
+        SELECT w.id FROM workers w
+         WHERE coalesce(w.ended_at, w.started_at) < p_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
+         LIMIT p_limit);
+    DELETE FROM idempotency_keys WHERE (scope, key) IN (
+        SELECT k.scope, k.key FROM idempotency_keys k
+         WHERE k.created_at < least(p_before, clock_now() - interval '7 days') ORDER BY k.created_at LIMIT p_limit);
     SELECT array_agg(id) INTO ids FROM (
         SELECT id FROM runs WHERE ended_at < p_before ORDER BY ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED) x;
     IF ids IS NULL THEN
