@@ -34,6 +34,7 @@ def print_json(value: Json) -> None:
 def print_line(text: str) -> None:
     """One line of text, made safe."""
     sys.stdout.write(plain(text) + "\n")
+    sys.stdout.flush()  # in a pipe too it stands before what comes later, errors among it
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

@@ -84,9 +84,7 @@ def test_an_expired_attempt_and_its_late_finish_exclude_each_other(wide: Harness
     for _ in range(30):
         run = wide.start({"key": "a"})
         lease = wide.claim(run, 0)
-        wide.database.execute(
-            "UPDATE steps SET lease_until = now() - interval '1 s' WHERE run_id = %s", lease.run
-        )
+        wide.database.execute("UPDATE steps SET lease_until = now() - interval '1 s' WHERE run_id = %s", lease.run)
         finished, swept = at_once(lambda: wide.finish(lease), wide.sweep.expired)
         assert (swept == 1) == isinstance(finished, LeaseLost)
         if swept:
