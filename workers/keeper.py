@@ -141,6 +141,7 @@ class Keeper:
         match message:
             case {"t": "hello", "pid": int(pid), "role": str(role)}:
                 client.pid, client.is_main = pid, role == "main"
+                client.say({"t": "watching"})
                 if self.drain_at is not None:
                     client.say({"t": "draining"})
             case {"t": "claiming", "run_id": str(run_id), "position": int(position)}:

@@ -21,12 +21,17 @@ class KeeperClient:
         self._tokens: dict[Held, CancelToken] = {}
         self._on_gone = on_gone
         self._on_abandoned = on_abandoned
+        self._is_watched = threading.Event()
         self.draining = threading.Event()
         self._send({"t": "hello", "pid": os.getpid(), "role": role})
         threading.Thread(target=self._listen, name="perdure-keeper-line", daemon=True).start()
 
     def claiming(self, run_id: str, position: int) -> None:
-        """Said before a claim, so that one whose process dies before it can say `hold` is found at once."""
+        """Said before a claim, so that one whose process dies before it can say `hold` is found at once.
+
+        Waits for a keeper that is still starting: nobody else would renew what is claimed.
+        """
+        self._is_watched.wait()
         self._send({"t": "claiming", "run_id": run_id, "position": position})
 
     def refused(self, run_id: str, position: int) -> None:
@@ -95,6 +100,8 @@ class KeeperClient:
                 if token is not None:
                     # On a thread of its own: closing a connection may block, and others are to be stopped meanwhile.
                     threading.Thread(target=token.cancel, args=(reason,), name="perdure-cancel", daemon=True).start()
+            case {"t": "watching"}:
+                self._is_watched.set()
             case {"t": "draining"}:
                 self.draining.set()
             case {"t": "abandoned"}:

@@ -47,8 +47,8 @@ def connect_options(*, lock_timeout_ms: int = 10_000, statement_timeout_ms: int 
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
-        # Keepalives are not sent while something is unacknowledged: without this a link that went dead in the middle of a
-        # call is noticed after a quarter of an hour. A dead link must be replaced before a lease runs out.
+        # Keepalives are not sent while something is unacknowledged: without this a link that went dead in the middle of
+        # a call is noticed after a quarter of an hour. A dead link must be replaced before a lease runs out.
         "tcp_user_timeout": 6_000,
     }
 
