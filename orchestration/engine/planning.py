@@ -19,6 +19,8 @@ from schemas.statuses import Role
 from schemas.workflow import StepSpec, WorkflowSpec
 
 MAX_PARAMS_BYTES = 256 * 1024
+MAX_RUN_PARAMS_BYTES = 256 * 1024
+MAX_METADATA_BYTES = 16 * 1024
 Actions = Mapping[str, ActionDeclaration]
 
 
@@ -42,6 +44,17 @@ def plan_workflow(workflow: WorkflowSpec, actions: Actions, role: Role) -> list[
                 mend="give the run an SSH connection, such as 'ssh -p 22 root@host'",
             )
     return plan_rows(workflow.steps, actions, workflow.step_delay_s)
+
+
+def check_size(workflow: WorkflowSpec) -> None:
+    """Raises: TooLarge when the run brings more data than a row should hold."""
+    for name, value, limit in (
+        ("params", workflow.params, MAX_RUN_PARAMS_BYTES),
+        ("metadata", workflow.metadata, MAX_METADATA_BYTES),
+    ):
+        size = len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if size > limit:
+            raise TooLarge(f"{name} are {size} bytes, the limit is {limit}", where=f"/{name}", mend="send less")
 
 
 def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) -> list[JsonObject]:

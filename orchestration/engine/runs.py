@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2.errors
 
 from orchestration.engine.attempts import ready_steps, run_event
-from orchestration.engine.planning import Actions, check_action, fingerprint, plan_workflow
+from orchestration.engine.forking import keys_behind, with_results
+from orchestration.engine.planning import Actions, check_action, check_size, fingerprint, plan_workflow
 from orchestration.errors import (
     IllegalControl,
     InvalidWorkflow,
     RunActive,
     RunExists,
-    TooLarge,
     UnknownRun,
     UnknownStep,
 )
@@ -27,9 +26,6 @@ from orchestration.store.database import Database, as_jsonb
 from schemas.json import Json, JsonObject
 from schemas.statuses import RunStatus
 from schemas.workflow import WorkflowSpec, is_public_id
-
-MAX_RUN_PARAMS_BYTES = 256 * 1024
-MAX_METADATA_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ class Runs:
         RunActive when the concurrency key is held by another run.
         """
         rows = plan_workflow(workflow, self.actions, actor.role)
-        _check_size(workflow)
+        check_size(workflow)
         if run_id is not None and not is_public_id(run_id):
             raise InvalidWorkflow(
                 "the workflow_id is malformed",
@@ -90,7 +86,7 @@ class Runs:
                 mend="use 1 to 128 letters, digits, dots, colons, hyphens or underscores",
             )
         if preset:
-            rows = _preset(rows, preset)
+            rows = with_results(rows, preset)
         run_id = run_id or new_run_id()
         document = workflow.model_dump(mode="json", exclude_unset=True)
         answer = self.database.call(
@@ -200,7 +196,7 @@ class Runs:
             "WHERE r.public_id = %s AND s.status = 'completed' AND s.made_by IS NULL",
             run_id,
         )
-        again = _behind(plan_workflow(workflow, self.actions, actor.role), step)
+        again = keys_behind(plan_workflow(workflow, self.actions, actor.role), step)
         preset = {key: result for key, result in rows if key not in again}
         forked = WorkflowSpec.model_validate(changed)
         return self.start(forked, actor, run_id=new_id, forked_from=run_id, preset=preset)
@@ -295,40 +291,3 @@ def _illegal(control: str, run_id: str, answer: JsonObject, step: str | None) ->
     else:
         message = f"cannot {control} run {run_id}, which is {answer['run_status']}"
     return IllegalControl(message, where="/step" if step else "/workflow_id", mend="GET /workflow/state shows it")
-
-
-def _check_size(workflow: WorkflowSpec) -> None:
-    for name, value, limit in (
-        ("params", workflow.params, MAX_RUN_PARAMS_BYTES),
-        ("metadata", workflow.metadata, MAX_METADATA_BYTES),
-    ):
-        size = len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        if size > limit:
-            raise TooLarge(f"{name} are {size} bytes, the limit is {limit}", where=f"/{name}", mend="send less")
-
-
-def _behind(rows: Sequence[JsonObject], key: str) -> set[str]:
-    """The keys of a step and of all that depend on it."""
-    start = next(row["position"] for row in rows if row["key"] == key)
-    seen, todo = {start}, [start]
-    while todo:
-        for dependent in rows[todo.pop()]["dependents"]:
-            if dependent not in seen:
-                seen.add(dependent)
-                todo.append(dependent)
-    return {rows[position]["key"] for position in seen}
-
-
-def _preset(rows: list[JsonObject], preset: Mapping[str, Json]) -> list[JsonObject]:
-    """Rows in which the steps of `preset` are completed and their dependents counted down."""
-    done = {row["position"] for row in rows if row["key"] in preset}
-    changed = []
-    for row in rows:
-        # Counted for every row: what is released later counts down those that are done as well.
-        blocked = sum(1 for n in row["needs"] if n not in done and rows[n]["status"] != "skipped")
-        if row["position"] in done:
-            row = row | {"status": "completed", "result": preset[row["key"]]}
-        elif row["status"] == "pending" and not blocked:
-            row = row | {"status": "waiting" if row["delay_s"] > 0 else "ready"}
-        changed.append(row | {"blocked_by": blocked})
-    return changed

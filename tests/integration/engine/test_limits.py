@@ -8,8 +8,7 @@ import pytest
 
 from orchestration.core.decide import MAX_LOSSES, Failed, Lost, Snoozed, StepError, Succeeded
 from orchestration.engine.attempts import CHECKPOINT_BYTES, MAX_EVENTS_A_FINISH, Held
-from orchestration.engine.planning import plan_rows
-from orchestration.engine.runs import MAX_METADATA_BYTES, MAX_RUN_PARAMS_BYTES
+from orchestration.engine.planning import MAX_METADATA_BYTES, MAX_RUN_PARAMS_BYTES, plan_rows
 from orchestration.errors import InvalidWorkflow, TooLarge
 from schemas.events import RunEvent, StepEvent
 from schemas.statuses import WaitReason
