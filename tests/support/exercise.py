@@ -66,6 +66,7 @@ class Player:
         self.dice = random.Random(seed)
         self.owner = f"player-{seed}"
         self.held: list[Lease] = []
+        self.frozen: list[Lease] = []
 
     def play(self) -> None:
         run = f"x{self.dice.randrange(RUNS)}"
@@ -89,8 +90,10 @@ class Player:
                     self.say("sweep", "", ended=self.engine.sweep.expired())
                 case 12 if self.held:
                     self.heartbeat()
-                case 13 if self.held and self.dice.random() < 0.2:
-                    self.held.pop()  # a worker that forgets: the lease runs out
+                case 13 if self.held and self.dice.random() < 0.3:
+                    self.frozen.append(self.held.pop())  # a worker that freezes: the lease runs out
+                case 14 if len(self.frozen) > 3:
+                    self.finish(self.frozen.pop(0))  # and wakes up
                 case n if n > 26 and self.held:
                     self.finish(self.held.pop(self.dice.randrange(len(self.held))))
                 case n if n > 16 and self.engine.recorder.sent:

@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
             self.sweep: 3,
             self.begin_another: 2 * (len(self.runs) < 3),
             self.end_on_behalf_of_a_dead_worker: held > 0,
-            self.heartbeat: len(self.leases) > 0,
+            self.heartbeat: 2 * (held > 0),
             self.finish_late: len(self.leases) > held,
             self.claim_whatever: 1,
         }
@@ -136,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         assert ended == int(held)
 
     def heartbeat(self, data: st.DataObject) -> None:
-        lease, model = data.draw(st.sampled_from(self.leases))
+        lease, model = data.draw(st.sampled_from(self.held() if data.draw(st.booleans()) else self.leases))
         held = Held(lease.run, lease.position, lease.attempt)
         expected = model.heartbeat(lease.position, lease.attempt, self.now)
         assert self.engine.attempts.heartbeat("w1", [held]) == {held: expected}
