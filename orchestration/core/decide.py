@@ -202,4 +202,4 @@ def _give_up(policy: StepPolicy, outcome: AttemptOutcome, error: StepError) -> D
             return Decision(Verb.COMPLETE, outcome, error=error, failures=1, result=fallback.value)
 
 
-_LOST = StepError("worker_lost", "worker lost: its step was given to another worker")
+_LOST = StepError("worker_lost", "worker lost: the step is free for another worker")

@@ -116,7 +116,9 @@ BEGIN
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
     INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
-    VALUES (p_run, r.version + 1, p_position, p_attempt, step_status, nullif(run_status, r.status), moment,
+    VALUES (p_run, r.version + 1, p_position, p_attempt,
+            CASE WHEN step_status = 'ready' THEN p_decision ->> 'outcome' ELSE step_status END,
+            nullif(run_status, r.status), moment,
             p_decision -> 'error');
 
     RETURN jsonb_build_object(
