@@ -67,10 +67,12 @@ def test_following_survives_the_death_of_every_server(perdure: Perdure, eventual
     assert said == [*(f"line {n}" for n in range(1, last + 1)), f"written {last}"], "each line once and in order"
 
 
-def test_following_waits_out_a_server_that_is_down_for_long(perdure: Perdure, eventually: Any) -> None:
-    run_id = perdure.start({"key": "nap", "action": "demo.sleep", "params": {"seconds": 3}})
+def test_following_waits_out_a_server_that_is_down_for_long(perdure: Perdure, eventually: Any, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    script = f"while [ ! -e '{done}' ]; do sleep 0.1; done"
+    run_id = perdure.start({"key": "wait", "action": "shell.command", "params": {"argv": ["sh", "-c", script]}})
     watching = Reading(perdure.begin("show", run_id, "--follow"))
-    eventually(lambda: any("nap: in_progress" in line for line in watching.said), timeout_s=30)
+    eventually(lambda: any("wait: in_progress" in line for line in watching.said), timeout_s=60)
     # Each start of the web process is ended at once, until the command has noticed.
     killed: set[int] = set()
 
@@ -82,5 +84,6 @@ def test_following_waits_out_a_server_that_is_down_for_long(perdure: Perdure, ev
         return any("reconnecting" in line for line in watching.said)
 
     eventually(noticed, timeout_s=60)
+    done.touch()
     assert watching.end() == 0, watching.said
     assert any("reconnected" in line for line in watching.said), watching.said
