@@ -19,14 +19,15 @@ from orchestration.errors import StoreRefused, StoreUnavailable
 # during a rolling upgrade. A change of a function's signature or meaning raises the number.
 FUNCTIONS_SCHEMA = "engine_v1"
 
+# What a call meets while a migration replaces the functions, and "cache lookup failed" as an internal error.
+_REPLACED = (psycopg2.errors.UndefinedFunction, psycopg2.errors.InvalidSchemaName)
 # What says nothing of the statement, so that another try may succeed: a lost connection, a server that starts or stops,
-# a lock or a time that ran out, a full disk, and a primary that has become a standby.
+# a lock or a time that ran out, a full disk, a primary that has become a standby, functions that are being replaced.
 _UNAVAILABLE = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
-    psycopg2.errors.ReadOnlySqlTransaction,
-    psycopg2.errors.IdleInTransactionSessionTimeout,
-    psycopg2.errors.TransactionTimeout,
+    psycopg2.InternalError,
+    *_REPLACED,
 )
 # Of these PostgreSQL says that the connection is as good as before.
 _KEEPS_CONNECTION = (
@@ -66,6 +67,10 @@ def open_connection(url: str, *, name: str) -> psycopg2.extensions.connection:
     return connection
 
 
+class _FunctionsReplaced(StoreUnavailable):
+    """A migration replaced the functions in the midst of a call, of which nothing remains: it may be made again."""
+
+
 class Database:
     """A pool of autocommitting connections. Opens none until the first call; safe to share between threads."""
 
@@ -93,9 +98,10 @@ class Database:
 
     def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         """Run one statement and answer its rows. Raises as `call`."""
-        with self._cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return cursor.fetchall() if cursor.description is not None else []
+        try:
+            return self._rows(sql, values)
+        except _FunctionsReplaced:
+            return self._rows(sql, values)
 
     def execute(self, sql: str, *values: Any) -> int:
         """Run one statement that answers nothing; the number of rows it touched. Raises as `call`."""
@@ -106,6 +112,11 @@ class Database:
     def close(self) -> None:
         """Close all idle connections."""
         self._engine.dispose()
+
+    def _rows(self, sql: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
+        with self._cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description is not None else []
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
@@ -118,6 +129,8 @@ class Database:
         except psycopg2.Error as error:
             if not _may_pass(error):
                 raise StoreRefused(f"PostgreSQL refused a call: {_first_line(error)}") from error
+            if isinstance(error, _REPLACED) or "cache lookup failed" in str(error):
+                raise _FunctionsReplaced(f"PostgreSQL has no such function just now: {_first_line(error)}") from error
             if not isinstance(error, _KEEPS_CONNECTION):
                 connection.invalidate()
             raise StoreUnavailable(f"PostgreSQL did not answer: {_first_line(error)}") from error

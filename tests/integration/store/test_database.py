@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg2
 import pytest
 
 from orchestration.errors import StoreRefused, StoreUnavailable
-from orchestration.store.database import Database, open_connection
+from orchestration.store.database import Database, _FunctionsReplaced, open_connection
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_lock_held_by_somebody_else_is_unavailable_not_refused(database: Datab
     ("statement", "values"),
     [
         ("SELECT make_interval(secs => %s)", (1e300,)),
-        ("SELECT no_such_function()", ()),
+        ("SELECT no_such_column FROM runs", ()),
         ("SELECT %s", (object(),)),
         ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded'; END $$", ()),
     ],
@@ -74,6 +75,27 @@ def test_what_will_never_be_taken_is_refused_and_keeps_the_connection(
     with pytest.raises(StoreRefused):
         database.rows(statement, *values)
     assert backend(database) == before
+
+
+def test_a_function_that_is_missing_just_now_may_come_back(database: Database) -> None:
+    before = backend(database)
+    with pytest.raises(StoreUnavailable):
+        database.rows("SELECT no_such_function()")
+    assert backend(database) == before
+
+
+def test_a_call_whose_function_was_replaced_in_its_midst_is_made_again(database: Database) -> None:
+    missing, real = ["claim"], database._cursor
+
+    @contextmanager
+    def replaced_once() -> Iterator[object]:
+        if missing:
+            raise _FunctionsReplaced(missing.pop())
+        with real() as cursor:
+            yield cursor
+
+    database._cursor = replaced_once  # type: ignore[method-assign]
+    assert database.call("SELECT 1") == 1
 
 
 def test_a_broken_constraint_is_told_as_it_is(database: Database) -> None:
