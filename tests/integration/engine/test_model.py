@@ -188,6 +188,8 @@ class Machine(RuleBasedStateMachine):
             self.leases.append((lease, model))
 
     def finish_attempt(self, lease: Lease, model: Run, kind: End, data: st.DataObject) -> None:
+        if model.steps[lease.position].has_signal and data.draw(st.booleans()):
+            kind = "signal"  # the signal came before its step waits for it
         # A key that was used before is refused; a fresh one is not.
         prefix = f"x{data.draw(st.integers(0, 3))}" if kind == "expand" else ""
         specs = data.draw(workflows(prefix, expanded=True)) if kind == "expand" else []
