@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,6 +31,11 @@ class Eventually(Protocol):
     """Wait until `predicate` gives something true and return that; fail after `timeout_s` with what it gave last."""
 
     def __call__(self, predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.02) -> T: ...
+
+
+# Started from a background job, this process ignores Ctrl-C, and so would all it starts.
+with contextlib.suppress(ValueError):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

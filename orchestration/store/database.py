@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from sqlalchemy import create_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from orchestration.errors import StoreRefused, StoreUnavailable
@@ -76,15 +76,14 @@ class Database:
 
     def __init__(self, url: str, *, name: str = "perdure", size: int = 5) -> None:
         self.url = url
-        self._engine = create_engine(
-            "postgresql+psycopg2://",
-            creator=lambda: open_connection(url, name=name),
-            poolclass=QueuePool,
+        # The pool alone: an engine sends queries of its own with each first connection.
+        self._pool = QueuePool(
+            lambda: open_connection(url, name=name),  # type: ignore[arg-type]
             pool_size=size,
             max_overflow=size,
-            pool_timeout=10,
+            timeout=10,
             # Nothing to undo: every call commits by itself, and a rollback would cost a round trip.
-            pool_reset_on_return=None,
+            reset_on_return=None,
         )
 
     def call(self, sql: str, *values: Any) -> Any:
@@ -111,7 +110,7 @@ class Database:
 
     def close(self) -> None:
         """Close all idle connections."""
-        self._engine.dispose()
+        self._pool.dispose()
 
     def _rows(self, sql: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         with self._cursor() as cursor:
@@ -120,7 +119,10 @@ class Database:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        connection = self._engine.raw_connection()
+        try:
+            connection = self._pool.connect()
+        except PoolTimeoutError as error:
+            raise StoreUnavailable("all connections to PostgreSQL are in use") from error
         try:
             with connection.cursor() as cursor:  # type: ignore[attr-defined]
                 yield cursor

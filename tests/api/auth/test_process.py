@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.accounts import ensure_admin_token, sign_in_link
+from cli.accounts import ensure_admin_token
 from orchestration.store.database import Database
 from settings import ROOT, Settings, load_settings
 
@@ -61,11 +61,10 @@ def test_sign_in_work_and_sign_out_over_http(web: str, settings: Settings, tmp_p
     file = ensure_admin_token(database, settings)
     assert file is not None
     token = file.read_text().strip()
-    link = sign_in_link(database, settings)
-    assert link is not None
+    made = requests.post(f"{web}/auth/code", headers={"Authorization": f"Bearer {token}"}, timeout=5)
+    code = made.json()["code"]
 
     browser = requests.Session()
-    code = link.partition("#code=")[2]
     assert browser.get(f"{web}/", allow_redirects=False).status_code == 401
     assert browser.post(f"{web}/auth/exchange", json={"code": code}, headers={"Origin": web}, timeout=5).ok
     assert browser.get(f"{web}/auth/me", timeout=5).json()["role"] == "admin"
