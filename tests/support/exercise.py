@@ -90,10 +90,10 @@ class Player:
                     self.say("sweep", "", ended=self.engine.sweep.expired())
                 case 12 if self.held:
                     self.heartbeat()
-                case 13 if self.held and self.dice.random() < 0.3:
+                case 13 if self.held:
                     self.frozen.append(self.held.pop())  # a worker that freezes: the lease runs out
-                case 14 if len(self.frozen) > 3:
-                    self.finish(self.frozen.pop(0))  # and wakes up
+                case 14 | 15 if self.frozen:
+                    self.wake_up()
                 case n if n > 26 and self.held:
                     self.finish(self.held.pop(self.dice.randrange(len(self.held))))
                 case n if n > 16 and self.engine.recorder.sent:
@@ -123,6 +123,16 @@ class Player:
             outcome = Succeeded({}, self.expansion())
         self.engine.attempts.finish(lease, outcome)
         self.say("finish", lease.run_id, position=lease.position, attempt=lease.attempt)
+
+    def wake_up(self) -> None:
+        """A frozen worker ends its attempt, once a later one is in progress if there is such a step."""
+        for lease in self.frozen:
+            sql = "SELECT attempt FROM steps WHERE run_id = %s AND position = %s AND status = 'in_progress'"
+            attempt = self.engine.database.call(sql, lease.run, lease.position)
+            if attempt not in (None, lease.attempt):
+                self.frozen.remove(lease)
+                return self.finish(lease)
+        return self.finish(self.frozen.pop(0)) if len(self.frozen) > 8 else None
 
     def expansion(self) -> dict[str, Any]:
         row = {"action": "work", "queue": "default", "delay_s": 0, "params": {}, "reads": []}

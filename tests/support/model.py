@@ -82,6 +82,9 @@ class Run:
         step = self.steps.get(position)
         return step is not None and step.status == "in_progress" and step.attempt == attempt
 
+    def is_held(self, position: int) -> bool:
+        return position in self.steps and self.steps[position].status == "in_progress"
+
     def heartbeat(self, position: int, attempt: int, now: int) -> str:
         if not self.holds(position, attempt):
             return "lost"

@@ -88,8 +88,9 @@ class Machine(RuleBasedStateMachine):
             self.sweep: 3,
             self.begin_another: 2 * (len(self.runs) < 3),
             self.end_on_behalf_of_a_dead_worker: held > 0,
-            self.heartbeat: 2 * (held > 0),
-            self.finish_late: len(self.leases) > held,
+            self.heartbeat: held > 0,
+            self.work_longer_than_a_lease: 2 * (held > 0),
+            self.finish_late: 2 * (len(self.leases) > held),
             self.claim_whatever: 1,
         }
         data.draw(st.sampled_from([act for act, weight in weights.items() for _ in range(weight)]))(data)
@@ -123,7 +124,10 @@ class Machine(RuleBasedStateMachine):
         self.finish_attempt(*data.draw(st.sampled_from(self.held())), data.draw(end_kinds), data)
 
     def finish_late(self, data: st.DataObject) -> None:
-        lease, _ = data.draw(st.sampled_from([pair for pair in self.leases if pair not in self.held()]))
+        late = [pair for pair in self.leases if pair not in self.held()]
+        # Most of all while a later attempt is in progress.
+        taken = [pair for pair in late if pair[1].is_held(pair[0].position)]
+        lease, _ = data.draw(st.sampled_from(taken or late))
         with pytest.raises(LeaseLost):
             self.engine.finish(lease, self.outcome(data.draw(end_kinds), []))
 
@@ -163,7 +167,15 @@ class Machine(RuleBasedStateMachine):
             )
 
     def sweep(self, data: st.DataObject) -> None:
-        seconds = data.draw(st.sampled_from([1, 2, 5, LEASE_S, LEASE_S + 1]))
+        self.time_passes(data.draw(st.sampled_from([1, 2, 5, LEASE_S, LEASE_S + 1])))
+
+    def work_longer_than_a_lease(self, data: st.DataObject) -> None:
+        self.time_passes(LEASE_S - 5)
+        if self.held():
+            self.heartbeat(data)
+        self.time_passes(LEASE_S - 5)
+
+    def time_passes(self, seconds: int) -> None:
         self.now += seconds
         self.clock.advance(seconds)
         expired = sum(model.sweep_expired(self.now) for _, model in self.runs)
