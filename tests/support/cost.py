@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import socket
 from typing import Any
@@ -146,3 +148,11 @@ def load_finished_runs(database: Database, count: int) -> None:
     )
     database.execute("INSERT INTO trace (run_id, seq, kind, at) SELECT id, 1, 'started', now() FROM runs")
     database.execute("VACUUM ANALYZE")
+
+
+def timed(what: str, act: Callable[[], Any]) -> Any:
+    """Do it and print how long it took."""
+    began = time.perf_counter()
+    answer = act()
+    print(f"{what}: {(time.perf_counter() - began) * 1000:.0f} ms")
+    return answer

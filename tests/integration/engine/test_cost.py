@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ import pytest
 from orchestration.core.decide import Failed, StepError
 from orchestration.engine.attempts import Held
 from orchestration.store.database import Database, as_jsonb
-from tests.support.cost import Cost, Meter, Wiretap, load_finished_runs
+from tests.support.cost import Cost, Meter, Wiretap, load_finished_runs, timed
 from tests.support.engine import ALICE, RESEND_S, Harness
 
 BROKEN = Failed(StepError("broken", "it broke"), permanent=True)
@@ -51,13 +50,6 @@ def chain(length: int, **last: Any) -> list[dict[str, Any]]:
 
 def fan(children: int) -> list[dict[str, Any]]:
     return [{"key": "root", "needs": []}, *({"key": f"s{n}", "needs": ["root"]} for n in range(children))]
-
-
-def timed(what: str, act: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
-    answer = act()
-    print(f"{what}: {(time.perf_counter() - began) * 1000:.0f} ms")
-    return answer
 
 
 @pytest.fixture

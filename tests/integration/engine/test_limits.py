@@ -95,6 +95,17 @@ def test_a_worker_that_is_restarted_any_number_of_times_costs_a_step_nothing(eng
     assert (step["status"], step["failures"], step["losses"]) == ("ready", 0, 0)
 
 
+def test_a_lease_that_is_renewed_between_the_look_and_the_end_is_not_ended(engine: Harness, clock: TestClock) -> None:
+    run = engine.start({"key": "a"})
+    lease = engine.claim(run, 0)
+    clock.advance(engine.attempts.lease_s + 1)
+    (row,) = engine.database.call("SELECT attempts_held(NULL, 10)")
+    held = Held(lease.run, 0, lease.attempt)
+    assert engine.attempts.heartbeat("w1", [held]) == {held: "ok"}
+    assert engine.sweep.end(row, Lost(counted=False), lease_before=row["lease_until"]) == 0
+    engine.finish(lease)
+
+
 def test_a_wait_for_a_signal_with_a_time_ends_at_that_time(engine: Harness, clock: TestClock) -> None:
     run = engine.start({"key": "s", "action": "wait_for_signal"})
     lease = engine.claim(run, 0)
