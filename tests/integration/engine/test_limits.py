@@ -13,7 +13,7 @@ from orchestration.errors import InvalidWorkflow, TooLarge
 from schemas.events import RunEvent, StepEvent
 from schemas.statuses import WaitReason
 from schemas.workflow import StepSpec
-from tests.support.engine import ACTIONS, Harness, TestClock
+from tests.support.engine import ACTIONS, ALICE, Harness, TestClock
 
 FLAKY = Failed(StepError("flaky", "try again"))
 
@@ -209,3 +209,34 @@ def test_purging_is_bounded_and_leaves_nothing_of_a_run(engine: Harness, clock: 
         "trace": 1,
     }
     engine.finish(engine.claim(unfinished, 0))
+
+
+def test_a_signal_or_a_skip_sends_only_the_steps_it_made_ready(engine: Harness) -> None:
+    wide = [{"key": f"s{n}", "needs": []} for n in range(20)]
+    ask = {"key": "ask", "action": "wait_for_signal", "needs": []}
+    run = engine.start(*wide, ask, {"key": "off", "needs": []}, {"key": "behind", "needs": ["off"]})
+    engine.finish(engine.claim(run, 20), Snoozed(WaitReason.SIGNAL, None))
+    engine.recorder.sent.clear()
+    engine.runs.signal(run.run_id, ALICE, step="ask", payload={})
+    assert [step.position for step in engine.recorder.sent] == [20]
+    engine.recorder.sent.clear()
+    engine.runs.skip(run.run_id, ALICE, step="off")
+    assert [step.position for step in engine.recorder.sent] == [22]
+
+
+def test_messages_keep_the_priority_of_their_run_whatever_sends_them(engine: Harness, clock: TestClock) -> None:
+    run = engine.start(
+        {"key": "ask", "action": "wait_for_signal"}, {"key": "b"}, {"key": "c"}, {"key": "d"}, priority=17
+    )
+    engine.finish(engine.claim(run, 0), Snoozed(WaitReason.SIGNAL, None))
+    engine.runs.signal(run.run_id, ALICE, step="ask", payload={})
+    engine.finish(engine.claim(run, 0))
+    engine.runs.skip(run.run_id, ALICE, step="b")
+    engine.runs.pause(run.run_id, ALICE)
+    engine.runs.resume(run.run_id, ALICE)
+    engine.finish(engine.claim(run, 2), Failed(StepError("broken", "it broke"), permanent=True))
+    engine.runs.retry(run.run_id, ALICE)
+    clock.advance(60)
+    engine.sweep.due()
+    assert [step.position for step in engine.recorder.sent] == [0, 0, 1, 2, 2, 2, 2]
+    assert {step.priority for step in engine.recorder.sent} == {17}

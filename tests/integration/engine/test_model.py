@@ -214,7 +214,7 @@ class Machine(RuleBasedStateMachine):
             return
         with self.answering() as sent:
             assert act().status == model.status
-        # A control may send again what was sent before, but never what cannot be claimed.
+        # Resume and retry may send again what was sent before, but nothing sends what cannot be claimed.
         assert model.ready() - before <= set(sent) <= model.ready()
 
     @contextmanager

@@ -29,7 +29,7 @@ BEGIN
     INSERT INTO trace (run_id, seq, position, kind, run_status, at, detail)
     VALUES (r.id, r.version + 1, p_position, p_kind, nullif(run_status, p_was), p_now, p_detail);
     RETURN jsonb_build_object('status', 'ok', 'run', r.id, 'run_status', run_status, 'version', r.version + 1,
-                              'total', c.total, 'completed', c.completed, 'failed', c.failed, 'skipped', c.skipped);
+                              'priority', r.priority, 'total', c.total, 'completed', c.completed, 'failed', c.failed, 'skipped', c.skipped);
 END $$;
 
 CREATE OR REPLACE FUNCTION refuse(r runs) RETURNS jsonb LANGUAGE sql AS $$
@@ -94,6 +94,7 @@ DECLARE
     r       runs;
     s       steps;
     moment  timestamptz;
+    freed   record;
 BEGIN
     SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
     IF r.id IS NULL OR r.status = 'cancelling' THEN
@@ -114,9 +115,8 @@ BEGIN
     END IF;
     UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
      WHERE run_id = r.id AND position = s.position;
-    PERFORM free_dependents(s, p_resend, moment);
-    RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment)
-           || jsonb_build_object('ready', ready_steps(r.id, moment));
+    SELECT * INTO freed FROM free_dependents(s, p_resend, moment);
+    RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment) || jsonb_build_object('ready', freed.ready);
 END $$;
 
 -- Give a step its signal: the row first, then the step if it already waits.
@@ -125,6 +125,7 @@ RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     r       runs;
     s       steps;
+    woken   steps;
     moment  timestamptz;
 BEGIN
     SELECT * INTO r FROM runs WHERE public_id = p_public FOR NO KEY UPDATE;
@@ -143,9 +144,17 @@ BEGIN
         RETURN refuse(r) || jsonb_build_object('step_status', s.status, 'already', true);
     END IF;
     UPDATE steps SET status = 'ready', waiting_for = NULL, sends = 0, due_at = moment + make_interval(secs => p_resend)
-     WHERE run_id = r.id AND position = s.position AND status = 'waiting' AND waiting_for = 'signal';
-    RETURN settle(r, 'signalled', s.position, jsonb_build_object('by', p_by), r.status, moment)
-           || jsonb_build_object('ready', ready_steps(r.id, moment));
+     WHERE run_id = r.id AND position = s.position AND status = 'waiting' AND waiting_for = 'signal'
+    RETURNING * INTO woken;
+    -- No counter changes, so nothing is recounted: signals come as often as steps, in runs as long as any.
+    UPDATE runs SET version = version + 1, updated_at = moment WHERE id = r.id;
+    INSERT INTO trace (run_id, seq, position, kind, at, detail)
+    VALUES (r.id, r.version + 1, s.position, 'signalled', moment, jsonb_build_object('by', p_by));
+    RETURN jsonb_build_object(
+        'status', 'ok', 'run', r.id, 'run_status', r.status, 'version', r.version + 1, 'priority', r.priority,
+        'total', r.total, 'completed', r.completed, 'failed', r.failed, 'skipped', r.skipped,
+        'ready', CASE WHEN woken.status = 'ready' AND NOT woken.held
+                      THEN jsonb_build_array(jsonb_build_array(woken.position, woken.action, woken.queue)) ELSE '[]' END);
 END $$;
 
 -- Run a finished run again from a step (from all that failed when `p_key` is null).
