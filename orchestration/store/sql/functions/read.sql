@@ -225,12 +225,55 @@ BEGIN
 END $$;
 
 -- The caller's current run: the newest that is not finished, else the last that ended within the delay and is not
--- archived.
+-- archived. Run by run along the indexes of the unfinished and of the ended: a planner that does not know how short the
+-- delay is would rather read all that the caller ever started. The last 10,000 ended runs are more than a delay holds.
+-- The time is asked for once, by a query of its own: a volatile function is compared with every row, not looked up.
 CREATE OR REPLACE FUNCTION current_run(p_user text, p_delay double precision) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(
-        (SELECT r.public_id FROM runs r JOIN run_documents d ON d.run_id = r.id
-          WHERE r.ended_at IS NULL AND d.created_by = p_user ORDER BY r.id DESC LIMIT 1),
-        (SELECT r.public_id FROM runs r JOIN run_documents d ON d.run_id = r.id
-          WHERE r.ended_at > clock_now() - make_interval(secs => p_delay) AND d.created_by = p_user
-            AND d.archived_at IS NULL ORDER BY r.ended_at DESC LIMIT 1))
+        (SELECT r.public_id FROM (SELECT id, public_id FROM runs WHERE ended_at IS NULL ORDER BY id DESC OFFSET 0) r,
+                LATERAL (SELECT * FROM run_documents WHERE run_id = r.id OFFSET 0) d
+          WHERE d.created_by = p_user ORDER BY r.id DESC LIMIT 1),
+        (SELECT r.public_id FROM (SELECT id, public_id, ended_at FROM runs
+                                   WHERE ended_at > (SELECT clock_now() - make_interval(secs => p_delay))
+                                   ORDER BY ended_at DESC LIMIT 10000) r,
+                LATERAL (SELECT * FROM run_documents WHERE run_id = r.id OFFSET 0) d
+          WHERE d.created_by = p_user AND d.archived_at IS NULL ORDER BY r.ended_at DESC LIMIT 1))
 $$;
+
+-- Who holds a token or a session now (the other is NULL), with the role of now. `stale`: the use should be noted.
+CREATE OR REPLACE FUNCTION caller(p_token bytea, p_session bytea)
+RETURNS TABLE (user_name text, role text, stale boolean) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    moment timestamptz := clock_now();
+BEGIN
+    IF p_token IS NOT NULL THEN
+        RETURN QUERY SELECT t.user_name, t.role,
+                            t.last_used_at IS NULL OR t.last_used_at < moment - interval '5 minutes'
+                       FROM tokens t WHERE t.hash = p_token AND (t.expires_at IS NULL OR t.expires_at > moment);
+    ELSE
+        RETURN QUERY SELECT t.user_name, t.role, false
+                       FROM sessions s JOIN tokens t ON t.id = s.token_id
+                      WHERE s.hash = p_session AND s.expires_at > moment
+                        AND (t.expires_at IS NULL OR t.expires_at > moment);
+    END IF;
+END $$;
+
+-- What a poll asks, in one call: who it is, and the tag of a run; with `p_whole` the state too. No row for nobody, no
+-- tag when there is no such run.
+CREATE OR REPLACE FUNCTION poll_state(
+    p_token bytea, p_session bytea, p_public text, p_stream text, p_whole boolean
+) RETURNS TABLE (role text, stale boolean, etag text, active boolean, state text, free text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT c.role, c.stale INTO role, stale FROM caller(p_token, p_session) c;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF p_whole THEN
+        SELECT s.etag, s.active, s.state, s.free INTO etag, active, state, free
+          FROM run_state(p_public, p_stream, NULL) s;
+    ELSE
+        etag := run_version(p_public);
+    END IF;
+    RETURN NEXT;
+END $$;
