@@ -4,7 +4,7 @@ PY = .venv/bin/python
 PACKAGES = schemas orchestration messaging workers api cli
 MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
 
-.PHONY: help setup demo up lint test test-fast docs lock clean
+.PHONY: help setup demo up lint test test-fast bench-history docs lock clean
 
 help:
 	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-fast  the tests that kill nothing and take no time'
 	@echo 'make lint       ruff, mypy and the import contracts'
 	@echo 'make setup      the virtual environment with the pinned packages'
+	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
 	@echo 'make docs       docs/configuration.md from the settings'
 	@echo 'make lock       the lock files again (needs uv)'
 	@echo 'make clean      remove the virtual environment and caches'
@@ -38,6 +39,9 @@ test: lint
 
 test-fast: setup
 	$(PY) -m pytest tests -q -n 2 --dist loadfile -m 'not fault and not slow'
+
+bench-history: setup
+	$(PY) -m bench.history $(ARGS)
 
 docs: setup
 	$(PY) -m cli.configuration > docs/configuration.md
