@@ -91,7 +91,9 @@ def _history(server: EmbeddedPostgres, runs: int) -> str:
         if database.call("SELECT 1 FROM pg_database WHERE datname = %s", name):
             migrate(server.url_of(name))
             return server.url_of(name)
-        drop_database(server.url, draft)
+        stale = database.rows("SELECT datname FROM pg_database WHERE datname ~ %s", f"^history_({runs}_|draft$)")
+        for (left,) in stale:
+            drop_database(server.url, left)
         create_database(server.url, draft)
         migrate(server.url_of(draft))
         progress(f"loading {runs:,} runs")
