@@ -26,8 +26,8 @@ TABLES = ("runs", "run_documents", "steps", "step_documents", "attempts", "trace
 NEEDLE = "the needle"
 # All cancelled runs are the oldest: no statistics tell the planner that a status is all in one place.
 CANCELLED_SHARE = 0.02
-# One run in so many is this person's, this template's and this host's.
-RARE_EVERY = 50_000
+# One run in so many is this person's, this template's and this host's; none is among those that a purge takes first.
+RARE_EVERY, RARE_AT = 50_000, 4_007
 RARE_USER, RARE_TEMPLATE, RARE_HOST = "zoe", "yearly", "rare.example"
 
 # `n` counts the runs from 1. The same numbers everywhere, so that the tables agree and every load is the same.
@@ -55,15 +55,16 @@ INSERT INTO run_documents (run_id, name, template_id, workflow, params, ssh, met
                            created_role, error)
 SELECT n, (ARRAY['nightly sync', 'provision host', 'rebuild index', 'send report', 'train model'])[n %% 5 + 1]
                || ' ' || n || CASE WHEN n = greatest(%(runs)s / 2, 1) THEN ' {NEEDLE}' ELSE '' END,
-       CASE WHEN n %% {RARE_EVERY} = 7 THEN '{RARE_TEMPLATE}' WHEN n %% 5 < 3 THEN 'template-' || n %% 20 END,
+       CASE WHEN n %% {RARE_EVERY} = {RARE_AT} THEN '{RARE_TEMPLATE}' WHEN n %% 5 < 3 THEN 'template-' || n %% 20 END,
        jsonb_build_object('steps', jsonb_build_array(
            jsonb_build_object('key', 'fetch', 'action', 'noop'), jsonb_build_object('key', 'build', 'action', 'noop'),
            jsonb_build_object('key', 'store', 'action', 'noop'))),
        jsonb_build_object('source', 'bucket-' || n %% 1000, 'limit', n %% 100),
-       CASE WHEN n %% {RARE_EVERY} = 7 OR n %% 2 = 0 THEN jsonb_build_object(
-           'host', CASE WHEN n %% {RARE_EVERY} = 7 THEN '{RARE_HOST}' ELSE 'gpu-' || n %% 500 || '.example' END,
+       CASE WHEN n %% {RARE_EVERY} = {RARE_AT} OR n %% 2 = 0 THEN jsonb_build_object(
+           'host', CASE WHEN n %% {RARE_EVERY} = {RARE_AT} THEN '{RARE_HOST}' ELSE 'gpu-' || n %% 500 || '.example' END,
            'user', 'root', 'port', 22) END,
-       '{{}}', md5(n::text), CASE WHEN n %% {RARE_EVERY} = 7 THEN '{RARE_USER}' ELSE 'user-' || n %% 10 END, 'operator',
+       '{{}}', md5(n::text),
+       CASE WHEN n %% {RARE_EVERY} = {RARE_AT} THEN '{RARE_USER}' ELSE 'user-' || n %% 10 END, 'operator',
        CASE WHEN status = 'failed' THEN jsonb_build_object(
            'code', 'broken', 'message', 'the source did not answer', 'step', 'build') END
   FROM ({_FACTS}) f

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from bench.history_cases import CASES, Case, Engine
-from bench.history_load import load_history
+from bench.history_load import NEEDLE, RARE_USER, load_history
 from bench.history_plans import ExplainedDatabase, explain
+from orchestration.engine.queries import Queries
+from orchestration.engine.queries_runs import RunFilter
 from orchestration.store.database import Database
+from schemas.statuses import RunStatus
 from tests.support.engine import broken_invariants
 
 RUNS = 20_000
@@ -34,6 +37,13 @@ def engine(request: pytest.FixtureRequest, history: str) -> Iterator[Engine]:
     engine.database.close()
 
 
+@pytest.fixture
+def queries(history: str) -> Iterator[Queries]:
+    database = Database(history, size=1)
+    yield Queries(database)
+    database.close()
+
+
 def _case(case: Case) -> Any:
     known = pytest.mark.xfail(reason="the purge is not bounded yet", raises=AssertionError, strict=True)
     return pytest.param(case, id=case.name, marks=[known] if case.name in KNOWN_BAD else [])
@@ -46,9 +56,40 @@ def test_a_call_reads_no_more_with_a_long_history(engine: Engine, case: Case) ->
     assert plan.complaint(case.most_buffers) is None, f"{plan}"
 
 
-def test_the_loaded_history_is_one_that_the_engine_could_have_left(history: str) -> None:
-    database = Database(history, size=1)
-    try:
-        assert broken_invariants(database) == {}
-    finally:
-        database.close()
+@pytest.mark.parametrize(
+    ("wanted", "where"),
+    [
+        (RunFilter(), "true"),
+        (RunFilter(statuses=[RunStatus.FAILED, RunStatus.CANCELLED]), "status IN ('failed', 'cancelled')"),
+        (RunFilter(created_by="user-3"), "created_by = 'user-3'"),
+        (RunFilter(created_by=RARE_USER), f"created_by = '{RARE_USER}'"),
+        (RunFilter(created_by="user-3", statuses=[RunStatus.FAILED]), "created_by = 'user-3' AND status = 'failed'"),
+        (RunFilter(template_id="template-2"), "template_id = 'template-2'"),
+        (RunFilter(text=NEEDLE), f"name LIKE '%{NEEDLE}%'"),
+    ],
+)
+def test_a_list_read_page_by_page_shows_each_run_once_and_newest_first(
+    queries: Queries, wanted: RunFilter, where: str
+) -> None:
+    rows = queries.database.rows(
+        "SELECT public_id FROM runs r JOIN run_documents d ON d.run_id = r.id "
+        f"WHERE {where} ORDER BY r.id DESC LIMIT 600"
+    )
+    shown: list[Any] = []
+    place = None
+    while len(shown) < len(rows):
+        page = queries.list_runs(wanted, before=place, limit=200)
+        shown += [run["workflow_id"] for run in page.runs]
+        place = page.next
+        if place is None:
+            break
+    assert shown[: len(rows)] == [public_id for (public_id,) in rows]
+
+
+def test_a_persons_only_run_is_on_the_first_page_however_long_ago(queries: Queries) -> None:
+    page = queries.list_runs(RunFilter(created_by=RARE_USER))
+    assert (len(page.runs), page.next) == (1, None)
+
+
+def test_the_loaded_history_is_one_that_the_engine_could_have_left(queries: Queries) -> None:
+    assert broken_invariants(queries.database) == {}
