@@ -1,10 +1,10 @@
 # The commands of the project. `make` alone lists them. Works with GNU make 3.81 and paths with spaces.
 
 PY = .venv/bin/python
-PACKAGES = schemas orchestration messaging workers api cli
+PACKAGES = schemas orchestration messaging workers api cli bench
 MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
 
-.PHONY: help setup demo up lint test test-fast bench-history docs lock clean
+.PHONY: help setup demo up lint test test-fast bench bench-history docs lock clean
 
 help:
 	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-fast  the tests that kill nothing and take no time'
 	@echo 'make lint       ruff, mypy and the import contracts'
 	@echo 'make setup      the virtual environment with the pinned packages'
+	@echo 'make bench      durable steps against Celery alone, DBOS, Prefect and procrastinate (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
 	@echo 'make docs       docs/configuration.md from the settings'
 	@echo 'make lock       the lock files again (needs uv)'
@@ -40,6 +41,10 @@ test: lint
 test-fast: setup
 	$(PY) -m pytest tests -q -n 2 --dist loadfile -m 'not fault and not slow'
 
+bench: setup
+	@sh bench/peers/setup.sh
+	@$(PY) -m bench steps $(ARGS)
+
 bench-history: setup
 	$(PY) -m bench.history $(ARGS)
 
@@ -55,4 +60,4 @@ lock:
 	@if grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock; then echo 'a lock file names a registry' >&2; exit 1; fi
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf .venv .bench-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

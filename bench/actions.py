@@ -1,0 +1,40 @@
+"""Actions that the benchmark's steps run, loaded by PERDURE_ACTIONS."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import Field
+
+from orchestration.actions import ActionContext, NoParams, action
+from orchestration.actions.declaration import ActionParams
+
+
+class Work(ActionParams):
+    """How long to work."""
+
+    seconds: float = Field(0.0, ge=0, le=60)
+
+
+class Text(ActionParams):
+    """What to pass on."""
+
+    text: str
+
+
+@action("bench.noop", idempotent=True)
+def noop(ctx: ActionContext, params: NoParams) -> None:
+    """Do nothing."""
+
+
+@action("bench.pass_on", idempotent=True)
+def pass_on(ctx: ActionContext, params: Text) -> dict[str, Any]:
+    """Answer what was given."""
+    return {"text": params.text}
+
+
+@action("bench.work", idempotent=True)
+def work(ctx: ActionContext, params: Work) -> None:
+    """Take a while, without looking whether to stop."""
+    time.sleep(params.seconds)

@@ -1,0 +1,126 @@
+"""`python -m bench steps`: durable steps against peers, interleaved in one run on the same servers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from bench.driver import PEERS_PYTHON, PeerSpec
+from bench.machine import machine
+from bench.results import Results
+from bench.roster import BASELINE, can_hand_over, roster
+from bench.rounds import Rounds
+from bench.scenarios import SCENARIOS, Scenario
+from bench.servers import servers
+from bench.table import lines
+from cli.servers import ServerNotStarted
+from settings import default_data_dir
+
+EXIT_FAILED, EXIT_USAGE, EXIT_NO_SERVERS = 1, 2, 3
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    told = argparse.ArgumentParser(
+        prog="python -m bench steps",
+        description=__doc__,
+        epilog="Exit status: 0 all was measured, 1 a peer failed, 2 wrong use, 3 the servers do not start. "
+        "A missed target is no failure: machines differ.",
+    )
+    told.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: 5)")
+    told.add_argument(
+        "--quick", action="store_true", help="without what takes long; one round unless --rounds is given"
+    )
+    told.add_argument(
+        "--only", metavar="SCENARIO,...", help="only these; a name ending in * stands for all that begin so"
+    )
+    told.add_argument("--peers", metavar="PEER,...", help=f"only these of: {', '.join(roster())}")
+    told.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
+    told.add_argument(
+        "--join",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="samples of an earlier --json, whose rounds come first",
+    )
+    told.add_argument("--list", action="store_true", help="name the scenarios and end")
+    return told
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark; the exit status."""
+    told = parser()
+    asked = told.parse_args(arguments)
+    if asked.list:
+        print("\n".join(scenario.name for scenario in SCENARIOS))
+        return 0
+    try:
+        peers, scenarios = _chosen_peers(asked.peers), _chosen_scenarios(asked.only)
+    except ValueError as error:
+        told.error(str(error))
+    results = Results(machine=machine())
+    if not can_hand_over():
+        results.note("this version of Perdure has no hand-over: that mode is left out")
+    for path in asked.join:
+        results.join(json.loads(path.read_text()))
+    offset, began = results.rounds, time.monotonic()
+    try:
+        with servers(default_data_dir("bench")) as both:
+            results.versions["Servers"] = both.versions()
+            rounds = Rounds(both, results, _say, quick=asked.quick)
+            for number in range(asked.rounds):
+                rounds.run(number, peers, scenarios, offset)
+    except ServerNotStarted as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return EXIT_NO_SERVERS
+    results.note(f"measured in {time.monotonic() - began:.0f} s")
+    _report(results, peers)
+    if asked.json:
+        asked.json.write_text(json.dumps(results.as_json(), indent=1))
+    return EXIT_FAILED if rounds.failures else 0
+
+
+def _report(results: Results, peers: list[PeerSpec]) -> None:
+    for line in lines(results, {spec.name: spec.title for spec in roster().values()}, BASELINE):
+        print(line)
+    for title, versions in {"machine": results.machine, **results.versions}.items():
+        print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in versions.items()))
+    for text in results.notes + [f"{spec.title}: {spec.remark}" for spec in peers if spec.remark]:
+        print(f"note: {text}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _chosen_peers(names: str | None) -> list[PeerSpec]:
+    """Raises: ValueError."""
+    known = roster()
+    wanted = list(known) if names is None else names.split(",")
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(f"no peer {', '.join(unknown)}; there are {', '.join(known)}")
+    if any(known[name].python == PEERS_PYTHON for name in wanted) and not PEERS_PYTHON.exists():
+        raise ValueError("the peers' environment is missing: run `make bench`, or sh bench/peers/setup.sh")
+    return [known[name] for name in wanted]
+
+
+def _chosen_scenarios(names: str | None) -> list[Scenario]:
+    """Raises: ValueError."""
+    if names is None:
+        return list(SCENARIOS)
+    chosen = []
+    for name in names.split(","):
+        matching = [s for s in SCENARIOS if s.name == name or (name.endswith("*") and s.name.startswith(name[:-1]))]
+        if not matching:
+            raise ValueError(f"no scenario {name}; --list names them")
+        chosen += [scenario for scenario in matching if scenario not in chosen]
+    return chosen
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
