@@ -14,6 +14,7 @@ from api.errors import Problem, invalid_request, map_errors
 from api.openapi import SECURITY_SCHEMES, Api
 from api.security import secure
 from api.services import Services
+from api.state_poll import StatePolls
 
 
 def create_app(services: Services) -> Api:
@@ -47,4 +48,5 @@ def create_app(services: Services) -> Api:
     app.register_api(hosts.bp)
 
     guard(app)
+    app.wsgi_app = StatePolls(app.wsgi_app, services)  # type: ignore[method-assign]
     return app

@@ -65,8 +65,13 @@ def step_of(run_id: str, step: str | int | None) -> str:
 
 def stream_position(run_id: str) -> str | None:
     """The place in the run's event stream now; None while the stream cannot be read."""
+    return position_in(current_services().redis_url, run_id)
+
+
+def position_in(redis_url: str, run_id: str) -> str | None:
+    """As `stream_position`, for those who know where Valkey is."""
     try:
-        return str(_reader(current_services().redis_url).position(run_id))
+        return str(_reader(redis_url).position(run_id))
     except StreamUnavailable:
         return None
 

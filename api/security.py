@@ -28,10 +28,10 @@ def secure(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.wsgi_app = trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign, assignment]
     origins = allowed_origins(settings)
-    policy = content_policy(settings)
+    fixed = fixed_headers(settings)
     app.before_request(partial(_answer_options, origins))
     app.before_request(_refuse_nul)
-    app.after_request(partial(_add_headers, origins, policy))
+    app.after_request(partial(_add_headers, origins, fixed))
 
 
 def allowed_origins(settings: Settings) -> frozenset[str]:
@@ -103,6 +103,17 @@ def content_policy(settings: Settings) -> str:
     )
 
 
+def fixed_headers(settings: Settings) -> dict[str, str]:
+    """The headers that every answer has."""
+    return {
+        "Content-Security-Policy": content_policy(settings),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
 def trust_proxies(app: WSGIApplication, trusted: Iterable[str]) -> WSGIApplication:
     """Take the client's address and scheme from X-Forwarded-* of trusted proxies; drop those headers otherwise."""
     networks = [ip_network(entry, strict=False) for entry in trusted]
@@ -153,13 +164,9 @@ def _refuse_nul() -> None:
         raise Refusal(400, "invalid_request", "the address holds a NUL character", mend="leave it out")
 
 
-def _add_headers(origins: frozenset[str], policy: str, answer: Response) -> Response:
+def _add_headers(origins: frozenset[str], fixed: dict[str, str], answer: Response) -> Response:
     headers = answer.headers
-    headers["Content-Security-Policy"] = policy
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.update(fixed)
     if request.endpoint == "static":
         headers["Cache-Control"] = "no-cache"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestration.engine.queries import State
 from schemas.statuses import RunStatus, StepStatus
 
 
@@ -31,3 +32,9 @@ def run_statuses(words: Sequence[str]) -> tuple[RunStatus, ...]:
             case _:
                 found.append(RunStatus(word))
     return tuple(dict.fromkeys(found))
+
+
+def state_answer(state: State) -> str:
+    """The body that carries a state document."""
+    active = "true" if state.active else "false"
+    return f'{{"success": true, "active": {active}, "state": {state.text}}}\n'

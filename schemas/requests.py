@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,10 +87,26 @@ class SshRequest(BaseModel):
     wait: float = Field(MAX_WAIT_S, ge=0, le=MAX_WAIT_S, description="seconds to wait for the result")
 
 
-class RunQuery(BaseModel):
-    """Which run; unset: the caller's current one."""
+class Query(BaseModel):
+    """Base of queries: what is not known is let through."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema, made once: flask-openapi asks for it with every request, which took longer than the request."""
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _schema_of(cls)
+
+
+@cache
+def _schema_of(query: type[Query]) -> dict[str, Any]:
+    # Any argument keeps the method above from asking here again.
+    return query.model_json_schema(by_alias=True)
+
+
+class RunQuery(Query):
+    """Which run; unset: the caller's current one."""
+
     workflow_id: PublicId | None = None
 
 
@@ -100,10 +117,9 @@ class StateQuery(RunQuery):
     wait: float | None = Field(None, ge=0)
 
 
-class RunsQuery(BaseModel):
+class RunsQuery(Query):
     """Which runs, and which page of them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     status: list[Literal["pending", "running", "paused", "completed", "failed", "cancelled", "active", "finished"]] = (
         Field(default_factory=list, max_length=8, description="may be given several times")
     )
@@ -141,7 +157,7 @@ class TraceQuery(RunQuery):
     limit: int = Field(200, ge=1, le=1000)
 
 
-class TemplatesQuery(BaseModel):
+class TemplatesQuery(Query):
     """Which page of the templates."""
 
     cursor: str | None = Field(None, max_length=128, description="`next` of the page before")

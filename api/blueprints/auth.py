@@ -14,6 +14,7 @@ from api.auth import signing
 from api.auth.rights import current_actor, public, requires
 from api.services import current_services
 from orchestration.store import accounts
+from schemas.requests import Query
 from schemas.statuses import Role
 
 bp = APIBlueprint("auth", __name__, abp_tags=[Tag(name="Sign-in")])
@@ -62,7 +63,7 @@ class TokenPath(BaseModel):
     name: str = Field(max_length=100)
 
 
-class AuditQuery(BaseModel):
+class AuditQuery(Query):
     """A page of the audit record."""
 
     limit: int = Field(50, ge=1, le=200)

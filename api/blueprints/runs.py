@@ -13,7 +13,7 @@ from api.auth.rights import requires
 from api.errors import problem_fields
 from api.runs_of_request import find_run, run_of, step_of, stream_position, summary_of
 from api.services import current_services
-from api.wire import run_statuses
+from api.wire import run_statuses, state_answer
 from orchestration.engine.queries import Page
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
@@ -39,10 +39,7 @@ def state(query: StateQuery) -> Response:
     if found.text is None:
         answer = Response(status=304)
     else:
-        active = "true" if found.active else "false"
-        answer = Response(
-            f'{{"success": true, "active": {active}, "state": {found.text}}}\n', mimetype="application/json"
-        )
+        answer = Response(state_answer(found), mimetype="application/json")
     # Weak, because the stream position in the document may differ. Without `no-store` browsers may revalidate.
     answer.set_etag(found.etag, weak=True)
     answer.headers["Cache-Control"] = "private, no-cache"

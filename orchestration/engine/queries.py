@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from orchestration.engine.queries_runs import RunFilter, RunPage, find_runs
 from orchestration.errors import UnknownRun, UnknownStep
@@ -49,6 +50,8 @@ class Queries:
     def __init__(self, database: Database, *, redactor: Redactor | None = None) -> None:
         self.database = database
         self.redactor = redactor or Redactor()
+        # What clients wrote does not change while a run goes on, and the state is asked for again and again.
+        self._clean = lru_cache(maxsize=256)(self._redacted)
 
     def version(self, run_id: str) -> str | None:
         """The tag of a run's state, cheaply; it changes whenever the state does. None when there is no such run."""
@@ -66,7 +69,7 @@ class Queries:
         if not rows:
             return None
         etag, active, text, free = rows[0]
-        return State(etag, active, None if text is None else self._complete(text, free))
+        return State(etag, active, None if text is None else self.completed(text, free))
 
     def state_text(self, run_id: str, position: str | None = None) -> tuple[str, str] | None:
         """`(tag, document)` of a run's state; None when there is no such run."""
@@ -155,10 +158,13 @@ class Queries:
             raise _unknown_run(run_id)
         return rows[0][0], rows[0][1]
 
-    def _complete(self, text: str, free: str) -> str:
-        """Put what clients wrote into the document, without secrets."""
+    def completed(self, text: str, free: str) -> str:
+        """A state document with what clients wrote put into it, without secrets."""
+        return f"{text[:-1]}, {self._clean(free)[1:]}"
+
+    def _redacted(self, free: str) -> str:
         parts: JsonObject = self.redactor.json(json.loads(free))
-        return f"{text[:-1]}, {json.dumps(parts, ensure_ascii=False)[1:]}"
+        return json.dumps(parts, ensure_ascii=False)
 
     def _attempt(self, run_id: str, step: str) -> int:
         rows = self.database.rows(

@@ -16,8 +16,6 @@ from schemas.statuses import Role
 
 SESSION_LENGTH = timedelta(days=14)
 CODE_LENGTH = timedelta(minutes=10)
-# `last_used_at` is written at most this often, so that reading with a token is not a write.
-COARSE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -54,27 +52,20 @@ def new_secret(prefix: str = "") -> str:
 
 def find_by_token(database: Database, token: str) -> Actor | None:
     """Who holds this token; None when nobody does, or it has expired."""
-    return _actor(
-        database.rows(
-            "WITH used AS (UPDATE tokens SET last_used_at = clock_now() WHERE hash = %s "
-            "  AND (last_used_at IS NULL OR last_used_at < clock_now() - %s)) "
-            "SELECT user_name, role FROM tokens WHERE hash = %s AND (expires_at IS NULL OR expires_at > clock_now())",
-            _hash(token),
-            COARSE,
-            _hash(token),
-        )
-    )
+    rows = database.rows("SELECT user_name, role, stale FROM caller(%s, NULL)", secret_hash(token))
+    if rows and rows[0][2]:
+        note_use(database, secret_hash(token))
+    return _actor(rows)
 
 
 def find_by_session(database: Database, session: str) -> Actor | None:
     """Who holds this session, with the role its token has now; None when it or its token is gone or has expired."""
-    return _actor(
-        database.rows(
-            "SELECT t.user_name, t.role FROM sessions s JOIN tokens t ON t.id = s.token_id "
-            "WHERE s.hash = %s AND s.expires_at > clock_now() AND (t.expires_at IS NULL OR t.expires_at > clock_now())",
-            _hash(session),
-        )
-    )
+    return _actor(database.rows("SELECT user_name, role FROM caller(NULL, %s)", secret_hash(session)))
+
+
+def note_use(database: Database, token_hash: bytes) -> None:
+    """Note that a token was used. It is written once in five minutes, so that reading with a token is not a write."""
+    database.execute("UPDATE tokens SET last_used_at = clock_now() WHERE hash = %s", token_hash)
 
 
 def add_token(
@@ -87,7 +78,7 @@ def add_token(
         name,
         user_name,
         role,
-        _hash(secret),
+        secret_hash(secret),
         length,
     )
     return added == 1
@@ -102,11 +93,11 @@ def set_token(database: Database, *, name: str, user_name: str, role: Role, secr
         "ON CONFLICT (name) DO UPDATE SET user_name = excluded.user_name, role = excluded.role, hash = excluded.hash, "
         "  expires_at = NULL",
         name,
-        _hash(secret),
+        secret_hash(secret),
         name,
         user_name,
         role,
-        _hash(secret),
+        secret_hash(secret),
     )
 
 
@@ -128,9 +119,9 @@ def add_sign_in_code(database: Database, token: str) -> str | None:
         "WITH swept AS (DELETE FROM sign_in_codes WHERE expires_at < clock_now()) "
         "INSERT INTO sign_in_codes SELECT %s, id, clock_now() + %s FROM tokens "
         "WHERE hash = %s AND (expires_at IS NULL OR expires_at > clock_now())",
-        _hash(code),
+        secret_hash(code),
         CODE_LENGTH,
-        _hash(token),
+        secret_hash(token),
     )
     return code if added else None
 
@@ -153,7 +144,7 @@ def exchange_token(database: Database, token: str) -> str | None:
 
 def delete_session(database: Database, session: str) -> None:
     """End a session."""
-    database.execute("DELETE FROM sessions WHERE hash = %s", _hash(session))
+    database.execute("DELETE FROM sessions WHERE hash = %s", secret_hash(session))
 
 
 def add_audit(database: Database, actor: Actor, *, action: str, target: str, outcome: str, detail: JsonObject) -> None:
@@ -190,8 +181,8 @@ def _add_session(database: Database, who: str, secret: str) -> str | None:
         f"WITH {who}, swept AS (DELETE FROM sessions WHERE expires_at < clock_now()) "
         "INSERT INTO sessions SELECT %s, id, clock_now(), clock_now() + %s FROM who "
         "WHERE expires_at IS NULL OR expires_at > clock_now()",
-        _hash(secret),
-        _hash(session),
+        secret_hash(secret),
+        secret_hash(session),
         SESSION_LENGTH,
     )
     return session if added else None
@@ -201,5 +192,6 @@ def _actor(rows: Sequence[tuple[Any, ...]]) -> Actor | None:
     return Actor(rows[0][0], Role(rows[0][1])) if rows else None
 
 
-def _hash(secret: str) -> bytes:
+def secret_hash(secret: str) -> bytes:
+    """What is stored of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
