@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Skipped, Snoozed, StepError, Succeeded
+from orchestration.engine.attempts import Held
 from orchestration.errors import LeaseLost
 from schemas.statuses import WaitReason
 from tests.support.engine import ALICE, Harness, TestClock
@@ -63,6 +64,19 @@ def test_a_lease_that_was_renewed_is_not_swept(engine: Harness, clock: TestClock
         assert rows == [("ok",)]
         assert engine.sweep.expired() == 0
     engine.finish(lease)
+
+
+def test_an_attempt_that_was_taken_over_by_its_own_worker_renews_nothing(engine: Harness, clock: TestClock) -> None:
+    run = engine.start({"key": "a"})
+    first = engine.claim(run, 0, "w1")
+    clock.advance(engine.attempts.lease_s + 1)
+    assert engine.sweep.expired() == 1
+    second = engine.claim(run, 0, "w1")
+    lease_until = engine.step(run, 0)["lease_until"]
+    clock.advance(1)
+    stale = Held(first.run, first.position, first.attempt)
+    assert engine.attempts.heartbeat("w1", [stale]) == {stale: "lost"}
+    assert engine.step(run, 0)["lease_until"] == lease_until
 
 
 def test_a_flaky_step_waits_and_is_tried_again_until_its_attempts_are_spent(engine: Harness, clock: TestClock) -> None:
