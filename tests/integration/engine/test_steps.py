@@ -71,7 +71,7 @@ def test_an_attempt_that_was_taken_over_by_its_own_worker_renews_nothing(engine:
     first = engine.claim(run, 0, "w1")
     clock.advance(engine.attempts.lease_s + 1)
     assert engine.sweep.expired() == 1
-    second = engine.claim(run, 0, "w1")
+    engine.claim(run, 0, "w1")
     lease_until = engine.step(run, 0)["lease_until"]
     clock.advance(1)
     stale = Held(first.run, first.position, first.attempt)
