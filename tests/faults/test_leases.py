@@ -37,6 +37,26 @@ def test_a_worker_frozen_beyond_its_lease_cannot_overwrite_its_successor(make_fl
     fleet.check(run)
 
 
+def test_a_worker_that_wakes_while_its_successor_works_ends_nothing(make_fleet: Callable[..., Fleet]) -> None:
+    fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
+    fleet.worker("w1", "threads")
+    fleet.worker("w2", "threads")
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 6}})
+    fleet.wait_for_line("a", "begin")
+    frozen = holder(fleet, run)
+    frozen.signal_all(signal.SIGSTOP)
+    wait_until(
+        lambda: (fleet.steps(run)[0]["attempt"], fleet.status(run)) == (2, "running"), 20, lambda: fleet.steps(run)
+    )
+    frozen.signal_all(signal.SIGCONT)
+    # The step is in progress and the run goes on: the number of the attempt alone keeps the late outcome out.
+    wait_until(lambda: "was taken over" in frozen.log.read_text(), 10, frozen.log.read_text)
+    assert (fleet.steps(run)[0]["status"], fleet.steps(run)[0]["attempt"]) == ("in_progress", 2)
+    fleet.wait_for(run, "completed")
+    assert [a["outcome"] for a in fleet.attempts(run)] == ["lost", "completed"]
+    fleet.check(run)
+
+
 def test_only_the_main_process_frozen_gives_its_threads_work_away(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
     fleet.worker("w1", "threads")
