@@ -164,13 +164,13 @@ READS = (
     Case("current run of a newcomer", lambda engine: engine.queries.current_run("nobody", 30.0), 60),
 )
 IDLE = (
-    Case("sweep: elect", lambda engine: engine.sweep.elect("janitor", 60.0), 60),
-    Case("sweep: due", lambda engine: engine.sweep.due(), 60),
-    Case("sweep: expired leases", lambda engine: engine.sweep.expired(), 60),
-    Case("sweep: silent workers", lambda engine: engine.sweep.silent_owners(), 60),
-    Case("sweep: next due", lambda engine: engine.sweep.next_due_s(), 60),
-    Case("sweep: send all again", lambda engine: engine.sweep.resend_all(), 60),
-    Case("sweep: nothing to purge", lambda engine: engine.sweep.purge(LONG_AGO_DAYS), 60),
+    Case("sweep: elect", lambda engine: engine.sweep.elect("janitor", 60.0), 100),
+    Case("sweep: due", lambda engine: engine.sweep.due(), 100),
+    Case("sweep: expired leases", lambda engine: engine.sweep.expired(), 100),
+    Case("sweep: silent workers", lambda engine: engine.sweep.silent_owners(), 100),
+    Case("sweep: next due", lambda engine: engine.sweep.next_due_s(), 100),
+    Case("sweep: send all again", lambda engine: engine.sweep.resend_all(), 100),
+    Case("sweep: nothing to purge", lambda engine: engine.sweep.purge(LONG_AGO_DAYS), 100),
 )
 WORK = (
     Case("start, 3 steps", _start, 250),
