@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from bench.peers.marks import Marks
 from orchestration.actions import ActionContext, NoParams, action
 from orchestration.actions.declaration import ActionParams
+from schemas.workflow import RetryPolicy
+
+SLOTS = 2
+ACTING = 1
 
 
 class Work(ActionParams):
@@ -32,6 +40,19 @@ def noop(ctx: ActionContext, params: NoParams) -> None:
 def pass_on(ctx: ActionContext, params: Text) -> dict[str, Any]:
     """Answer what was given."""
     return {"text": params.text}
+
+
+@action("bench.steady", idempotent=True, retry=RetryPolicy(base_delay_s=0))
+def steady(ctx: ActionContext, params: Work) -> None:
+    """Tell who acts, and take a while."""
+    marks = _marks()
+    marks.put(ACTING, os.getpid())
+    time.sleep(params.seconds)
+
+
+@cache
+def _marks() -> Marks:
+    return Marks(Path(os.environ["BENCH_MARKS"]), SLOTS)
 
 
 @action("bench.work", idempotent=True)

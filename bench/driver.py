@@ -71,7 +71,7 @@ class Peer:
                 start_new_session=True,
             )
 
-    def ask(self, what: str, **arguments: Any) -> Answer:
+    def ask(self, what: str, /, **arguments: Any) -> Answer:
         """The peer's answer.
 
         Raises: Unsupported; PeerFailed.

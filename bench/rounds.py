@@ -36,7 +36,7 @@ def by_start(scenarios: Iterable[Scenario]) -> Iterator[tuple[Mapping[str, Any],
     """Scenarios that share one start of the peer, in the order in which they were first named."""
     groups: dict[str, list[Scenario]] = {}
     for scenario in scenarios:
-        groups.setdefault(json.dumps(dict(scenario.start), sort_keys=True), []).append(scenario)
+        groups.setdefault(json.dumps([dict(scenario.start), scenario.apart], sort_keys=True), []).append(scenario)
     for group in groups.values():
         yield group[0].start, group
 
@@ -78,7 +78,10 @@ class Rounds:
     def _measure(self, peer: Peer, scenario: Scenario, number: int) -> None:
         with self.servers.flush_taking(scenario.flush_ms):
             before = self.servers.counted()
-            answer = peer.ask(scenario.request, **scenario.arguments)
+            if scenario.probe is None:
+                answer = peer.ask(scenario.request, **scenario.arguments)
+            else:
+                answer = scenario.probe(peer, self.servers, scenario.arguments)
             counted = self.servers.counted().since(before)
         for part, value in scenario.values(scenario.arguments, answer, counted).items():
             name = f"{scenario.name}.{part}" if part else scenario.name

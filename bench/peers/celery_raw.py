@@ -14,14 +14,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
 from celery import Celery, chain, chord, group
 from celery.signals import worker_process_init
 
 from bench.peers.marks import Marks
-from bench.peers.processes import end_tree
+from bench.peers.processes import end_tree, tree, wait_for
 from bench.peers.protocol import Answer, serve
 
 SLOTS = 10_000
+ENDED, ACTING = 0, 1
+STEADY_STEPS, STEADY_S = 600, 0.05
 LATE = os.environ.get("BENCH_ACKS_LATE") == "1"
 # Long enough for no step here to be taken for lost; short enough that a lost one comes back while we look.
 VISIBILITY_S = 10 if LATE else 3600
@@ -75,6 +78,14 @@ def work(seconds: float, slot: int | None = None) -> None:
     time.sleep(seconds)
     if slot is not None:
         _marks[0].mark(slot)
+
+
+@app.task(name="steady")
+def steady_work(seconds: float) -> None:
+    """A step that tells who runs it, and when it ended."""
+    _marks[0].put(ACTING, os.getpid())
+    time.sleep(seconds)
+    _marks[0].mark(ENDED)
 
 
 @app.task(name="pass_on")
@@ -141,6 +152,23 @@ class CeleryRaw:
             took.append(time.perf_counter() - began)
             self.marks.wait(1, 30)
         return {"samples": took}
+
+    def steady(self) -> Answer:
+        """Begin a chain that goes on for half a minute; answers when it is under way."""
+        self.marks.clear()
+        chain(*(steady_work.si(STEADY_S) for _ in range(STEADY_STEPS))).apply_async()
+        self.marks.wait(1, 30)
+        return {}
+
+    def victims(self, what: str) -> Answer:
+        """The process that runs the step of now, or its worker with all processes."""
+        acting = int(self.marks.get(ACTING))
+        return {"pids": [acting] if what == "child" else tree(psutil.Process(acting).ppid())}
+
+    def finished_after(self, since: float, timeout_s: float) -> Answer:
+        """When the first step after that time ended."""
+        wait_for(lambda: self.marks.get(ENDED) > since, timeout_s, "no step ends", 0.005)
+        return {"at": self.marks.get(ENDED)}
 
     def stop(self) -> Answer:
         for process in self.workers.values():

@@ -23,7 +23,15 @@ class Marks:
 
     def mark(self, slot: int) -> None:
         """Note the time of now."""
-        SLOT.pack_into(self._map, slot * SLOT.size, time.time())
+        self.put(slot, time.time())
+
+    def put(self, slot: int, value: float) -> None:
+        """Note something else, such as the process that acts."""
+        SLOT.pack_into(self._map, slot * SLOT.size, value)
+
+    def get(self, slot: int) -> float:
+        """What was noted last; 0 if nothing was."""
+        return float(SLOT.unpack_from(self._map, slot * SLOT.size)[0])
 
     def clear(self) -> None:
         """Forget all times."""
@@ -31,7 +39,7 @@ class Marks:
 
     def times(self, slots: int) -> list[float]:
         """The first so many slots."""
-        return [SLOT.unpack_from(self._map, slot * SLOT.size)[0] for slot in range(slots)]
+        return [self.get(slot) for slot in range(slots)]
 
     def wait(self, slots: int, timeout_s: float) -> float:
         """The latest time, once all of the first so many slots are marked.
@@ -41,7 +49,7 @@ class Marks:
         deadline = time.monotonic() + timeout_s
         waiting = 0
         while waiting < slots:
-            if SLOT.unpack_from(self._map, waiting * SLOT.size)[0]:
+            if self.get(waiting):
                 waiting += 1
                 continue
             if time.monotonic() > deadline:

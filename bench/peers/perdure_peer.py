@@ -6,6 +6,7 @@ nothing to it. The database's clock is this machine's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from bench.actions import ACTING, SLOTS
+from bench.peers.marks import Marks
 from bench.peers.processes import end_tree, tree, wait_for
 from bench.peers.protocol import Answer, serve
 from messaging.celery_app import make_celery
@@ -22,6 +27,7 @@ from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
 from orchestration.actions.registry import load_actions
 from orchestration.engine.runs import Runs
+from orchestration.errors import StoreUnavailable
 from orchestration.ports import Actor
 from orchestration.store.database import Database
 from orchestration.store.migrate import migrate
@@ -31,10 +37,11 @@ from settings import ROOT, load_settings
 
 ACTOR = Actor("bench", Role.ADMIN, "127.0.0.1")
 LOOK_EVERY_S = 0.02
+STEADY_STEPS, STEADY_S = 600, 0.05
 POOLS = {
     "prefork": [["--pool", "prefork", "-c", "2"]],
     "threads": [["--pool", "threads", "-c", "1"], ["--pool", "threads", "-c", "1"]],
-    "solo-prefork": [["--pool", "prefork", "-c", "1"], ["--pool", "prefork", "-c", "1"]],
+    "apart": [["--pool", "prefork", "-c", "1"], ["--pool", "prefork", "-c", "1"]],
     "wide": [["--pool", "threads", "-c", "16"]],
 }
 
@@ -49,18 +56,17 @@ class Perdure:
 
     def start(self, pool: str = "prefork", workers: int = 1) -> Answer:
         migrate(self.settings.database_url)
+        # Work that waits for its workers is no lost message.
+        self.resend_s = 600.0 if pool == "wide" else self.settings.resend_s
         self.runs_of_engine = Runs(
             self.database,
             CeleryDispatcher(make_celery(self.settings.redis_url)),
             EventStream(self.settings.redis_url),
             load_actions(self.settings.actions),
-            resend_s=self.settings.resend_s,
+            resend_s=self.resend_s,
         )
-        for number, arguments in enumerate(POOLS[pool] * workers):
-            self.start_worker(f"w{number}", arguments)
-        for name in self.workers:
-            log = self._log(name)
-            wait_for(partial(_is_ready, log), 60, f"worker {name} is not ready: {log}")
+        self.pool = POOLS[pool] * workers
+        self._start_workers()
         # All processes have opened their connections after that.
         self.chain(steps=20)
         self.runs(runs=40, steps=2)
@@ -70,7 +76,9 @@ class Perdure:
         return {"seconds": self._time([_workflow(_chain(steps, payload_bytes, work_s))], 60 + steps * 0.1)}
 
     def runs(self, runs: int, steps: int) -> Answer:
-        return {"seconds": self._time([_workflow(_chain(steps, 0, 0.0)) for _ in range(runs)], 300)}
+        return {
+            "seconds": self._time([_workflow(_chain(steps, 0, 0.0)) for _ in range(runs)], 60 + runs * steps * 0.02)
+        }
 
     def fan(self, width: int) -> Answer:
         steps: list[dict[str, Any]] = [{"key": f"s{n}", "action": "bench.noop", "needs": []} for n in range(width)]
@@ -78,9 +86,13 @@ class Perdure:
         return {"seconds": self._time([_workflow(steps)], 120)}
 
     def wide(self, width: int) -> Answer:
-        """Parallel steps of one run, without a join."""
+        """Parallel steps of one run, and as many runs of one step: from the first claim to the last end.
+
+        They are all there before a worker is, so that how fast they are started does not count.
+        """
         steps = [{"key": f"s{n}", "action": "bench.noop", "needs": []} for n in range(width)]
-        return {"seconds": self._time([_workflow(steps)], 120)}
+        one_run = self._time_without_start([_workflow(steps)])
+        return {"one_run": one_run, "many_runs": self._time_without_start([_workflow([step]) for step in steps])}
 
     def submit(self, count: int, steps: int) -> Answer:
         took = []
@@ -103,22 +115,60 @@ class Perdure:
         )
         return {"seconds": late - delay_s}
 
+    def steady(self) -> Answer:
+        """Begin a chain that goes on for half a minute; answers when it is under way."""
+        params = {"seconds": STEADY_S}
+        steps = [{"key": f"s{n}", "action": "bench.steady", "params": params} for n in range(STEADY_STEPS)]
+        began = time.time()
+        self.runs_of_engine.start(_workflow(steps), ACTOR)
+        self.finished_after(began, 30)
+        return {}
+
+    def victims(self, what: str) -> Answer:
+        """The process that runs the step of now, or its worker with all processes."""
+        acting = int(Marks(Path(os.environ["BENCH_MARKS"]), SLOTS).get(ACTING))
+        return {"pids": [acting] if what == "child" else tree(psutil.Process(acting).ppid())}
+
+    def finished_after(self, since: float, timeout_s: float) -> Answer:
+        """When the first step after that time ended."""
+        found: list[float] = []
+
+        def look() -> bool:
+            sql = "SELECT extract(epoch FROM min(ended_at))::float8 FROM steps WHERE ended_at > to_timestamp(%s)"
+            with contextlib.suppress(StoreUnavailable):
+                at = self.database.call(sql, since)
+                found.extend([float(at)] if at is not None else [])
+            return bool(found)
+
+        wait_for(look, timeout_s, "no step ends", LOOK_EVERY_S)
+        return {"at": found[0]}
+
     def pids(self) -> Answer:
         """The processes that run steps, with keepers and janitors."""
         return {"pids": [pid for worker in self.workers.values() for pid in tree(worker.pid)]}
 
     def stop(self) -> Answer:
-        for worker in self.workers.values():
-            end_tree(worker.pid)
-            worker.wait()
+        self._end_workers()
         self.database.close()
         return {}
 
-    def start_worker(self, name: str, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", "default"]
-        command += ["--without-gossip", "--without-mingle", "--loglevel", "info", *arguments]
-        with self._log(name).open("ab") as output:
-            self.workers[name] = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+    def _start_workers(self) -> None:
+        environment = os.environ | {"PERDURE_RESEND_S": f"{self.resend_s:g}"}
+        for number, arguments in enumerate(self.pool):
+            name = f"w{number}"
+            command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", f"{name}@%h", "-Q", "default"]
+            command += ["--without-gossip", "--without-mingle", "--loglevel", "info", *arguments]
+            with self._log(name).open("wb") as output:
+                self.workers[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        for name in self.workers:
+            log = self._log(name)
+            wait_for(partial(_is_ready, log), 60, f"worker {name} is not ready: {log}")
+
+    def _end_workers(self) -> None:
+        for worker in self.workers.values():
+            end_tree(worker.pid)
+            worker.wait()
+        self.workers.clear()
 
     def _log(self, name: str) -> Path:
         return Path(os.environ["BENCH_LOGS"]) / f"{os.environ['BENCH_PEER']}-{name}.log"
@@ -136,6 +186,19 @@ class Perdure:
         if completed != len(ids):
             raise RuntimeError(f"{len(ids) - completed} of {len(ids)} runs did not complete")
         return float(ended) - began
+
+    def _time_without_start(self, workflows: list[WorkflowSpec]) -> float:
+        """Seconds from the first claim to the last end, by workers that find everything ready."""
+        self._end_workers()
+        ids = [self.runs_of_engine.start(workflow, ACTOR).run_id for workflow in workflows]
+        self._start_workers()
+        self._wait_for_all(300)
+        took = self.database.call(
+            "SELECT extract(epoch FROM max(s.ended_at) - min(s.started_at))::float8 "
+            "FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.public_id = ANY(%s) AND r.status = 'completed'",
+            ids,
+        )
+        return float(took)
 
     def _wait_for_all(self, timeout_s: float) -> None:
         sql = "SELECT NOT EXISTS (SELECT FROM runs WHERE ended_at IS NULL)"
