@@ -114,6 +114,13 @@ class Work(_Group):
     heartbeat_s: float = Field(1.0, gt=0, le=600, description="time between heartbeats; at most a third of the lease")
     sweep_interval_s: float = Field(1.0, gt=0, le=60, description="longest pause between two sweeps of the janitor")
     resend_s: float = Field(2.0, gt=0, le=600, description="age at which a ready step's message counts as lost")
+    handover_ms: float = Field(
+        100,
+        ge=0,
+        le=60_000,
+        description="how long after a message came a worker that ends a step goes on with the next one of the same queue, "
+        "milliseconds; 0: a Celery task for each step",
+    )
     stop_grace_s: float = Field(5, ge=0, le=600, description="time an action has to obey a stop before it is ended")
     drain_s: float = Field(
         60, ge=0, le=86400, description="time a worker gives its steps on SIGTERM before it hands them back (`up`: 5)"

@@ -27,7 +27,7 @@ from orchestration.core.decide import (
 )
 from orchestration.core.references import resolve
 from orchestration.core.storable import storable
-from orchestration.engine.attempts import Lease
+from orchestration.engine.leases import Lease
 from orchestration.engine.planning import Actions, check_action, plan_rows
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
 from orchestration.gates import Admit, Gate, GateRequest, Wait

@@ -7,7 +7,8 @@ import threading
 import weakref
 
 from orchestration.core.storable import storable, storable_text
-from orchestration.engine.attempts import Attempts, Lease
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Lease
 from orchestration.errors import PerdureError, StoreRefused, StoreUnavailable
 from orchestration.ports import EventSink
 from orchestration.redaction import RedactingStream, Redactor

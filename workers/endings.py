@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestration.core.decide import HandedBack, Outcome
-from orchestration.engine.attempts import Held
+from orchestration.engine.leases import Held
 from orchestration.engine.sweep import Sweep
 from orchestration.errors import StoreRefused, StoreUnavailable
 from workers.watches import Claim, Client
@@ -86,12 +86,13 @@ class Endings:
     def _hand_back(self, claim: Claim) -> None:
         """Hand back an attempt of this worker that none of its processes knows of: it never began."""
         found = self._sweep.claimed_by(self._owner, *claim)
+        run_id = claim[0]
         # Asked after the look: whoever of ours claimed the step in the meantime said so before it did.
         clients = self._clients()
         for held in found:
             if any(held in client.watches for client in clients):
                 continue
-            if any(claim in client.claiming for client in clients):
+            if any(client.may_hold((run_id, held.position)) for client in clients):
                 self._looks.append((time.monotonic() + RETRY_S, claim))
             else:
                 self._end(held, HandedBack())

@@ -23,13 +23,14 @@ import psutil
 
 from logs import configure_logs
 from orchestration.core.decide import Lost
-from orchestration.engine.attempts import Attempts, Held
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Held
 from orchestration.engine.sweep import Sweep
 from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.store.database import Database
 from workers.endings import Endings, Unsaid
 from workers.session import WorkerSession
-from workers.watches import Client, Watch
+from workers.watches import HAND_OVER_PATIENCE_S, Client, Watch
 from workers.wire import Message
 
 log = logging.getLogger("perdure.keeper")
@@ -148,22 +149,35 @@ class Keeper:
                 client.claiming.append((run_id, position))
             case {"t": "refused", "run_id": str(run_id), "position": int(position)}:
                 client.claimed((run_id, position))
-            case {"t": "unheard", "run_id": str(run_id), "position": int(position)}:
+            case {"t": "unheard", "run_id": str(run_id), "position": int() | None as position}:
                 client.claimed((run_id, position))
                 self.endings.look_for((run_id, position))
-            case {"t": "hold", "run_id": str(run_id), "held": [run, position, attempt]}:
-                client.claimed((run_id, position))
-                held = Held(run, position, attempt)
-                deadline = time.monotonic() + float(message["timeout_s"])
-                client.watches[held] = Watch(held, deadline, bool(message["may_repeat"]))
-                if len(self._watches()) == 1:
-                    self.next_beat = time.monotonic() + self.heartbeat_s
+            case {"t": "hold"}:
+                self._watch(client, message)
             case {"t": "drop", "held": [run, position, attempt]}:
                 client.watches.pop(Held(run, position, attempt), None)
             case {"t": "drain", "seconds": float(seconds) | int(seconds)} if self.drain_at is None:
                 self.drain_at = time.monotonic() + seconds
                 for other in self.clients.values():
                     other.say({"t": "draining"})
+
+    def _watch(self, client: Client, message: Message) -> None:
+        now, run_id = time.monotonic(), str(message["run_id"])
+        held = Held(*message["held"])
+        client.claimed((run_id, held.position))
+        if "drop" in message:
+            client.watches.pop(Held(*message["drop"]), None)
+        elif not self._watches():
+            self.next_beat = now + self.heartbeat_s
+        hands_over_s = float(message["hands_over_s"])
+        client.watches[held] = Watch(
+            held,
+            deadline=now + float(message["timeout_s"]),
+            may_repeat=bool(message["may_repeat"]),
+            run_id=run_id,
+            # Twice what the process allows itself: whatever we then find unsaid it will not begin.
+            hands_over_until=now + hands_over_s + 2 * HAND_OVER_PATIENCE_S if hands_over_s else 0.0,
+        )
 
     def _bury(self, client: Client) -> None:
         """A process of the worker ended its socket: what it held is lost, or was stopped by us."""
@@ -175,6 +189,8 @@ class Keeper:
         counted = not client.is_main and goes_on and len(client.watches) == 1
         for watch in client.watches.values():
             self.endings.add(watch.held, watch.outcome(Lost(counted=counted)))
+            if watch.hands_over_until > time.monotonic():
+                self.endings.look_for((watch.run_id, None))
         for claim in client.claiming:
             self.endings.look_for(claim)
 

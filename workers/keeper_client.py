@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from orchestration.actions.context import CancelToken
-from orchestration.engine.attempts import Held, Lease
+from orchestration.engine.leases import Held, Lease
 from workers.wire import LineBuffer, Message, connect, encode
 
 
@@ -38,23 +38,33 @@ class KeeperClient:
         """The claim got nothing."""
         self._send({"t": "refused", "run_id": run_id, "position": position})
 
-    def unheard(self, run_id: str, position: int) -> None:
-        """The claim's answer was lost: whatever it claimed is to be handed back."""
+    def unheard(self, run_id: str, position: int | None) -> None:
+        """The claim's answer was lost, or came too late: whatever it claimed is to be handed back.
+
+        `position` None: a hand-over, which may have claimed any step of the run.
+        """
         self._send({"t": "unheard", "run_id": run_id, "position": position})
 
-    def hold(self, lease: Lease, token: CancelToken) -> Held:
-        """Have the lease renewed from now on, its deadline watched, and `token` cancelled when it should stop."""
+    def hold(self, lease: Lease, token: CancelToken, *, hands_over_s: float, after: Held | None = None) -> Held:
+        """Have the lease renewed from now on, its deadline watched, and `token` cancelled when it should stop.
+
+        `hands_over_s`: for how long the end of the attempt may claim another step of the run. `after`: the attempt that
+        ended as this one was claimed, and is dropped.
+        """
         held = Held(lease.run, lease.position, lease.attempt)
         self._tokens[held] = token
-        self._send(
-            {
-                "t": "hold",
-                "run_id": lease.run_id,
-                "held": [held.run, held.position, held.attempt],
-                "timeout_s": lease.timeout_s,
-                "may_repeat": lease.policy.on_lost == "retry",
-            }
-        )
+        message: Message = {
+            "t": "hold",
+            "run_id": lease.run_id,
+            "held": [held.run, held.position, held.attempt],
+            "timeout_s": lease.timeout_s,
+            "may_repeat": lease.policy.on_lost == "retry",
+            "hands_over_s": hands_over_s,
+        }
+        if after is not None:
+            self._tokens.pop(after, None)
+            message["drop"] = [after.run, after.position, after.attempt]
+        self._send(message)
         return held
 
     def drop(self, held: Held) -> None:

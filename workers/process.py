@@ -74,6 +74,7 @@ class WorkerProcess:
             flusher=Flusher(settings.progress_interval_s),
             secrets=SecretStore(settings.secrets_dir, os.environ),
             fault_hook=load_fault_hook(settings),
+            hand_over_s=settings.handover_ms / 1000,
         )
 
     def attempt(self, run_id: str, position: int) -> None:

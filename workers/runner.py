@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestration.actions.context import CancelToken
 from orchestration.core.decide import Failed, Outcome, StepError, Succeeded
 from orchestration.core.storable import storable_text
-from orchestration.engine.attempts import Attempts, Finished, Lease
+from orchestration.engine.attempts import Attempts, Finished
+from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
 from workers.keeper_client import KeeperClient
+from workers.watches import HAND_OVER_PATIENCE_S
 
 log = logging.getLogger("perdure.runner")
 
@@ -32,8 +35,21 @@ FaultHook = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)
+class Taken:
+    """An attempt that the keeper knows of."""
+
+    lease: Lease
+    token: CancelToken
+    held: Held
+
+
+@dataclass(frozen=True)
 class Runner:
-    """Runs attempts in one process."""
+    """Runs attempts in one process.
+
+    `hand_over_s`: for how long after a message came the end of a step may claim the next one with the same commit, so
+    that it runs here at once, without a message of its own. 0: never.
+    """
 
     owner: str
     attempts: Attempts
@@ -42,11 +58,13 @@ class Runner:
     flusher: Flusher
     secrets: SecretStore
     fault_hook: FaultHook
+    hand_over_s: float = 0.0
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
         if self.keeper.draining.is_set():
             return
+        slice_ends = time.monotonic() + self.hand_over_s
         self.keeper.claiming(run_id, position)
         try:
             lease = self.attempts.claim(run_id, position, self.owner)
@@ -61,36 +79,54 @@ class Runner:
         if lease is None:
             self.keeper.refused(run_id, position)
             return
-        self._run(lease)
+        taken: Taken | None = self._take(lease, slice_ends)
+        while taken is not None:
+            taken = self._run(taken, slice_ends)
 
-    def _run(self, lease: Lease) -> None:
-        token, redactor = CancelToken(), Redactor()
-        held = self.keeper.hold(lease, token)
+    def _take(self, lease: Lease, slice_ends: float, after: Held | None = None) -> Taken:
+        token = CancelToken()
+        hands_over_s = max(0.0, slice_ends - time.monotonic())
+        return Taken(lease, token, self.keeper.hold(lease, token, hands_over_s=hands_over_s, after=after))
+
+    def _run(self, taken: Taken, slice_ends: float) -> Taken | None:
+        """Run an attempt; the one that was handed over as it ended, if one was."""
+        lease, redactor = taken.lease, Redactor()
+        finished: Finished | None = None
+        following: Taken | None = None
         try:
             self._fault("claimed", lease)
             emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
-            outcome = redacted(self.acting.outcome(lease, token, emitter), redactor)
+            outcome = redacted(self.acting.outcome(lease, taken.token, emitter), redactor)
             self._fault("acted", lease)
             emitter.close()
             self._fault("before_commit", lease)
-            finished = self._commit(lease, token, emitter, outcome)
+            finished = self._commit(taken, emitter, outcome, slice_ends)
         finally:
-            self.keeper.drop(held)
+            # Before anybody is told, which may take a while.
+            if finished is not None and finished.next is not None:
+                following = self._take(finished.next, slice_ends, after=taken.held)
+            else:
+                self.keeper.drop(taken.held)
         if finished is not None:
             self._fault("committed", lease)
             self.attempts.tell(finished)
             self._fault("dispatched", lease)
         self._fault("before_ack", lease)
+        return following
 
-    def _commit(self, lease: Lease, token: CancelToken, emitter: Emitter, outcome: Outcome) -> Finished | None:
+    def _commit(self, taken: Taken, emitter: Emitter, outcome: Outcome, slice_ends: float) -> Finished | None:
         """Commit, as long as it takes: while PostgreSQL is away the work is done and only the commit is missing.
 
         None when the attempt was taken over; its outcome is dropped.
         """
+        lease = taken.lease
         pause, tries = threading.Event(), 0
         while True:
+            asked = time.monotonic()
+            # Once only: when its answer is lost, what it claimed is handed back.
+            hand_over = not tries and asked < slice_ends and not self.keeper.draining.is_set()
             try:
-                return self.attempts.commit(lease, outcome)
+                finished = self.attempts.commit(lease, outcome, hand_over=hand_over)
             except LeaseLost as lost:
                 log.warning("%s", lost, extra={"run_id": lease.run_id, "step": lease.key})
                 return None
@@ -101,12 +137,24 @@ class Runner:
                 log.error("outcome refused: %s", refused, extra={"run_id": lease.run_id, "step": lease.key})
                 outcome = _UNSTORABLE
             except StoreUnavailable:
-                if token.reason == "lost":
+                if hand_over:
+                    self.keeper.unheard(lease.run_id, None)
+                if taken.token.reason == "lost":
                     return None
                 pause.wait(_RETRY_PAUSES_S[min(tries, len(_RETRY_PAUSES_S) - 1)])
                 tries += 1
                 # Once the attempt has ended, its logs are not taken any more.
                 emitter.close()
+            except BaseException:
+                if hand_over:
+                    self.keeper.unheard(lease.run_id, None)
+                raise
+            else:
+                if finished.next is not None and time.monotonic() - asked > HAND_OVER_PATIENCE_S:
+                    # The keeper may have taken the step for one that nobody knows of.
+                    self.keeper.unheard(lease.run_id, finished.next.position)
+                    finished = replace(finished, next=None)
+                return finished
 
     def _fault(self, point: str, lease: Lease) -> None:
         self.fault_hook(point, lease.run_id, lease.key)

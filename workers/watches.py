@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from dataclasses import dataclass, field
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Outcome, StepError
-from orchestration.engine.attempts import Held
+from orchestration.engine.leases import Held
 from workers.wire import LineBuffer, Message, encode
 
-Claim = tuple[str, int]
+# A run and a position; without one, whichever step of the run the end of another has claimed.
+Claim = tuple[str, int | None]
+# How much longer than it may ask for a hand-over a process may take to say what came of it.
+HAND_OVER_PATIENCE_S = 1.0
 
 
 @dataclass
 class Watch:
-    """An attempt under watch. Times are of the keeper's monotonic clock; `reason` says why it was asked to stop."""
+    """An attempt under watch. Times are of the keeper's monotonic clock; `reason` says why it was asked to stop.
+
+    Until `hands_over_until` its process may hold another step of the run without having said so.
+    """
 
     held: Held
     deadline: float
     may_repeat: bool
+    run_id: str = ""
+    hands_over_until: float = 0.0
     reason: str = ""
     kill_at: float | None = None
 
@@ -57,6 +66,13 @@ class Client:
         """Send a message, to nobody if the process is gone."""
         with contextlib.suppress(OSError):
             self.connection.sendall(encode(message))
+
+    def may_hold(self, claim: Claim) -> bool:
+        """Whether the process may hold the step without having said so yet."""
+        now = time.monotonic()
+        return claim in self.claiming or any(
+            watch.run_id == claim[0] and watch.hands_over_until > now for watch in self.watches.values()
+        )
 
     def claimed(self, claim: Claim) -> None:
         """The claim was answered, one way or the other."""

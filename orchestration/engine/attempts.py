@@ -4,82 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from random import random
-from typing import Any, Literal
+from typing import Literal
 
-from orchestration.core.decide import Decision, Failed, Outcome, StepError, StepPolicy, decide
+from orchestration.core.decide import Decision, Failed, Outcome, StepError, Verb, decide
+from orchestration.engine.leases import Held, Lease, claimed, handed_over
+from orchestration.engine.telling import claim_event, finish_events, ready_steps
 from orchestration.errors import LeaseLost, TooLarge
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
 from orchestration.store.database import Database, as_jsonb
-from schemas.events import Event, RunEvent, StepEvent
+from schemas.events import Event
 from schemas.json import Json, JsonObject
-from schemas.statuses import RunStatus, StepStatus, WaitReason
-from schemas.workflow import RetryPolicy, SshTarget, StepSpec
+from schemas.statuses import RunStatus
 
 CHECKPOINT_BYTES = 256 * 1024
-MAX_EVENTS_A_FINISH = 50
-
-
-@dataclass(frozen=True)
-class Lease:
-    """An attempt as held by a worker, with all that is needed to run it."""
-
-    run: int
-    run_id: str
-    position: int
-    attempt: int
-    owner: str
-    key: str
-    action: str
-    label: str
-    params: JsonObject
-    policy: StepPolicy
-    timeout_s: float
-    when: str | None
-    failures: int
-    losses: int
-    claimed_at: datetime
-    version: int
-    run_name: str
-    run_params: JsonObject
-    created_by: str
-    created_role: str
-    host: SshTarget | None
-    checkpoint: Json
-    signal: JsonObject | None
-    reads: JsonObject
-    priority: int
-
-
-@dataclass(frozen=True)
-class Held:
-    """Just enough to renew or end an attempt."""
-
-    run: int
-    position: int
-    attempt: int
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A committed end of an attempt, before anybody was told."""
+    """A committed end of an attempt, before anybody was told. `next`: a step that was claimed with it."""
 
     lease: Lease
     decision: Decision
     answer: JsonObject
     ready: list[ReadyStep]
+    next: Lease | None = None
 
 
 Answer = Literal["ok", "stop", "busy", "lost"]
-
-
-def policy_from_json(document: JsonObject) -> StepPolicy:
-    """The stored policy of a step."""
-    spec = StepSpec.model_validate(
-        {"key": "x", "action": "x", "on_failure": document["on_failure"], "retry": document["retry"]}
-    )
-    return StepPolicy(retry=spec.retry or RetryPolicy(), on_failure=spec.on_failure, on_lost=document["on_lost"])
 
 
 class Attempts:
@@ -110,46 +62,8 @@ class Attempts:
         row = self.database.call("SELECT claim(%s, %s, %s, %s)", run_id, position, owner, self.lease_s)
         if row["status"] != "claimed":
             return None
-        policy = row["policy"]
-        lease = Lease(
-            run=row["run"],
-            run_id=run_id,
-            position=position,
-            attempt=row["attempt"],
-            owner=owner,
-            key=row["key"],
-            action=row["action"],
-            label=row["label"],
-            params=row["params"],
-            policy=policy_from_json(policy),
-            timeout_s=policy["timeout_s"],
-            when=policy.get("when"),
-            failures=row["failures"],
-            losses=row["losses"],
-            claimed_at=datetime.fromisoformat(row["now"]),
-            version=row["version"],
-            run_name=row["run_name"],
-            run_params=row["run_params"],
-            created_by=row["created_by"],
-            created_role=row["created_role"],
-            host=SshTarget.model_validate(row["ssh"]) if row["ssh"] else None,
-            checkpoint=row["checkpoint"],
-            signal=row["signal"],
-            reads=row["reads"],
-            priority=row["priority"],
-        )
-        self.events.publish(
-            run_id,
-            [
-                StepEvent(
-                    version=lease.version,
-                    index=position,
-                    key=lease.key,
-                    status=StepStatus.IN_PROGRESS,
-                    attempt=lease.attempt,
-                )
-            ],
-        )
+        lease = claimed(row, run_id, owner)
+        self.events.publish(run_id, [claim_event(lease)])
         return lease
 
     def decide(self, lease: Lease, outcome: Outcome) -> Decision:
@@ -162,26 +76,36 @@ class Attempts:
         self.tell(finished)
         return finished.ready
 
-    def commit(self, lease: Lease, outcome: Outcome) -> Finished:
+    def commit(self, lease: Lease, outcome: Outcome, *, hand_over: bool = False) -> Finished:
         """Commit the end of an attempt: fence, outcome and release of what it made ready, in one round trip.
 
-        Raises: LeaseLost when a later attempt holds the step, the outcome is dropped; StoreUnavailable.
+        With `hand_over` the first of the step's dependents is claimed as well, if this made it ready and it is for the
+        same queue. Raises: LeaseLost when a later attempt holds the step, the outcome is dropped; StoreUnavailable.
         """
         decision = self.decide(lease, outcome)
-        answer = self._finish(lease, decision)
+        answer = self._finish(lease, decision, hand_over)
         if answer["status"] == "refused_expansion":
             error = StepError("refused_expansion", f"the steps it added were refused: {answer['reason']}")
             decision = self.decide(lease, Failed(error, permanent=True))
             answer = self._finish(lease, decision)
         if answer["status"] == "lease_lost":
             raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over; its outcome is dropped")
-        return Finished(lease, decision, answer, ready_steps(lease.run_id, answer["ready"], lease.priority))
+        step = answer.get("next")
+        return Finished(
+            lease,
+            decision,
+            answer,
+            ready_steps(lease.run_id, answer["ready"], lease.priority),
+            handed_over(step, answer["version"], lease) if step else None,
+        )
 
     def tell(self, finished: Finished) -> None:
         """Send the messages and events of a commit. What is lost here is found by the sweep and by readers."""
         lease, answer = finished.lease, finished.answer
         self.dispatcher.send(finished.ready)
-        events = finish_events(lease.position, lease.key, lease.attempt, answer, finished.decision)
+        events: list[Event] = finish_events(lease.position, lease.key, lease.attempt, answer, finished.decision)
+        if finished.next is not None:
+            events.append(claim_event(finished.next))
         self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
 
     def heartbeat(self, owner: str, held: Sequence[Held]) -> dict[Held, Answer]:
@@ -235,64 +159,20 @@ class Attempts:
         found: JsonObject = self.database.call("SELECT step_results(%s, %s)", lease.run, [key])
         return found.get(key)
 
-    def _finish(self, lease: Lease, decision: Decision) -> JsonObject:
-        answer: JsonObject = self.database.call(
-            "SELECT finish(%s, %s, %s, %s, %s)",
-            lease.run,
-            lease.position,
-            lease.attempt,
-            as_jsonb(decision.as_json()),
-            self.resend_s,
-        )
-        return answer
-
-
-def ready_steps(run_id: str, rows: Sequence[Sequence[Any]], priority: int) -> list[ReadyStep]:
-    """From `[position, action, queue]` rows to what the dispatcher takes."""
-    return [ReadyStep(run_id, position, action, queue, priority) for position, action, queue in rows]
-
-
-def finish_events(position: int, key: str, attempt: int, answer: JsonObject, decision: Decision) -> list[Event]:
-    """What a finished attempt tells: the step, those it made ready, the run. Large fan-outs tell only the run."""
-    version = answer["version"]
-    waiting = answer["step_status"] == "waiting"
-    message = decision.result.get("message") if isinstance(decision.result, dict) else None
-    events: list[Event] = [
-        StepEvent(
-            version=version,
-            index=position,
-            key=key,
-            status=answer["step_status"],
-            attempt=attempt,
-            waiting_for=decision.reason if waiting else None,
-            due_at=answer["due_at"] if waiting else None,
-            message=message if isinstance(message, str) else None,
-            error=decision.error.as_json() if decision.error else None,
-        )
-    ]
-    for index, name, status, tries, waiting_for, due_at in answer["changed"][:MAX_EVENTS_A_FINISH]:
-        events.append(
-            StepEvent(
-                version=version,
-                index=index,
-                key=name,
-                status=status,
-                attempt=tries,
-                waiting_for=WaitReason(waiting_for) if waiting_for else None,
-                due_at=due_at if waiting_for else None,
+    def _finish(self, lease: Lease, decision: Decision, hand_over: bool = False) -> JsonObject:
+        held = (lease.run, lease.position, lease.attempt)
+        if decision.verb is Verb.COMPLETE and decision.expand is None and decision.error is None:
+            seconds = self.lease_s if hand_over else None
+            answer: JsonObject = self.database.call(
+                "SELECT complete(%s, %s, %s, %s, %s, %s, %s)",
+                *held,
+                as_jsonb(decision.result),
+                self.resend_s,
+                lease.owner,
+                seconds,
             )
-        )
-    events.append(run_event(answer))
-    return events
-
-
-def run_event(answer: JsonObject) -> RunEvent:
-    """The run as a transition left it."""
-    return RunEvent(
-        version=answer["version"],
-        status=answer["run_status"],
-        total=answer["total"],
-        completed=answer["completed"],
-        failed=answer["failed"],
-        skipped=answer["skipped"],
-    )
+        else:
+            answer = self.database.call(
+                "SELECT finish(%s, %s, %s, %s, %s)", *held, as_jsonb(decision.as_json()), self.resend_s
+            )
+        return answer

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestration.core.decide import Lost, Outcome, StepPolicy, decide
-from orchestration.engine.attempts import Held, finish_events, policy_from_json, ready_steps
+from orchestration.engine.leases import Held, policy_from_json
+from orchestration.engine.telling import finish_events, ready_steps
 from orchestration.errors import StoreRefused
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
 from orchestration.store.database import Database, as_jsonb
@@ -109,8 +110,8 @@ class Sweep:
         rows = self.database.call("SELECT attempt_held(%s, %s, %s)", held.run, held.position, held.attempt)
         return sum(self.end(row, outcome, lease_before=None) for row in rows)
 
-    def claimed_by(self, owner: str, run_id: str, position: int) -> list[Held]:
-        """The attempt at a step that `owner` holds, if it holds one."""
+    def claimed_by(self, owner: str, run_id: str, position: int | None) -> list[Held]:
+        """The attempt at a step that `owner` holds, if it holds one; without a position, those at any step of the run."""
         rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
         return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 

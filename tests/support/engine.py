@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.core.decide import Outcome, Succeeded
-from orchestration.engine.attempts import Attempts, Lease
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Lease
 from orchestration.engine.runs import Runs, StartedRun
 from orchestration.engine.sweep import Sweep
 from orchestration.ports import Actor, ReadyStep

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, Snoozed, StepError, Succeeded
-from orchestration.engine.attempts import Held, Lease
+from orchestration.engine.leases import Held, Lease
 from orchestration.engine.runs import StartedRun
 from orchestration.errors import IllegalControl, LeaseLost, PerdureError, StoreUnavailable, UnknownStep
 from schemas.statuses import RunStatus, WaitReason
@@ -121,8 +121,13 @@ class Player:
         outcome = self.dice.choice(OUTCOMES)
         if isinstance(outcome, Succeeded) and self.dice.random() < 0.1:
             outcome = Succeeded({}, self.expansion())
-        self.engine.attempts.finish(lease, outcome)
+        # What a hand-over claims whose answer is cut off nobody knows of: its lease runs out.
+        finished = self.engine.attempts.commit(lease, outcome, hand_over=self.dice.random() < 0.5)
         self.say("finish", lease.run_id, position=lease.position, attempt=lease.attempt)
+        if finished.next is not None:
+            self.held.append(finished.next)
+            self.say("claim", lease.run_id, position=finished.next.position, attempt=finished.next.attempt)
+        self.engine.attempts.tell(finished)
 
     def wake_up(self) -> None:
         """A frozen worker ends its attempt, once a later one is in progress if there is such a step."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from orchestration.core.decide import StepPolicy
-from orchestration.engine.attempts import Attempts, Lease
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Lease
 from orchestration.errors import StoreUnavailable
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore

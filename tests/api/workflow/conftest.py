@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from api.services import Services, build_services
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.core.decide import Outcome, Succeeded
-from orchestration.engine.attempts import Attempts, Lease
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Lease
 from orchestration.engine.queries import Queries
 from orchestration.engine.runs import Runs
 from orchestration.redaction import Redactor

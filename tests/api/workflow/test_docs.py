@@ -23,7 +23,7 @@ from api.services import Services
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.actions.noop import NoopParams
 from orchestration.core.decide import Outcome, Snoozed, Succeeded
-from orchestration.engine.attempts import Lease
+from orchestration.engine.leases import Lease
 from orchestration.engine.runs import Runs
 from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import ACTIONS, Worker, declare

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from orchestration.core.decide import Failed, StepError
-from orchestration.engine.attempts import Held
+from orchestration.engine.leases import Held
 from orchestration.store.database import Database, as_jsonb
 from tests.support.cost import Cost, Meter, Wiretap, load_finished_runs, timed
 from tests.support.engine import ALICE, RESEND_S, Harness
@@ -73,7 +73,7 @@ def said(tap: Wiretap, act: Callable[[], Any]) -> list[str]:
 
 def test_each_transition_is_one_message_and_nothing_beside_it(wire: tuple[Harness, Wiretap]) -> None:
     engine, tap = wire
-    assert said(tap, lambda: engine.start(*chain(3), run_id="r")) == ["SELECT start_run"]
+    assert said(tap, lambda: engine.start(*chain(3), run_id="r")) == ["SELECT start_runs"]
     run = engine.start(*chain(3))
     leases = []
     assert said(tap, lambda: leases.append(engine.claim(run, 0))) == ["SELECT claim"]
@@ -82,7 +82,7 @@ def test_each_transition_is_one_message_and_nothing_beside_it(wire: tuple[Harnes
     assert said(tap, lambda: engine.attempts.claim(run.run_id, 0, "w2")) == ["SELECT claim"]
     assert len(said(tap, lambda: engine.attempts.heartbeat("w1", held))) == 1
     assert said(tap, lambda: engine.attempts.save_checkpoint(lease, {})) == ["SELECT save_checkpoint"]
-    assert said(tap, lambda: engine.finish(lease)) == ["SELECT finish"]
+    assert said(tap, lambda: engine.finish(lease)) == ["SELECT complete"]
     assert said(tap, lambda: engine.runs.pause(run.run_id, ALICE)) == ["SELECT pause_run"]
     assert said(tap, engine.sweep.due) == ["SELECT sweep_due"]
     assert said(tap, engine.sweep.expired) == ["SELECT attempts_held"]
@@ -97,7 +97,7 @@ def test_a_failed_call_leaves_the_connection_without_a_transaction(wire: tuple[H
     assert engine.database.call(sql) == 0
 
 
-def a_step(engine: Harness, meter: Meter, length: int, **last: Any) -> tuple[list[Cost], list[Cost]]:
+def a_step(engine: Harness, meter: Meter, length: int, end: str, **last: Any) -> tuple[list[Cost], list[Cost]]:
     """What the claim and the finish of the last steps of a chain cost."""
     run = engine.start(*chain(length, **last))
     number = engine.database.call("SELECT id FROM runs WHERE public_id = %s", run.run_id)
@@ -116,20 +116,28 @@ def a_step(engine: Harness, meter: Meter, length: int, **last: Any) -> tuple[lis
     engine.database.execute("UPDATE runs SET completed = %s, pending = 2 WHERE id = %s", length - 3, number)
     claims, finishes = [], []
     for position in range(length - 3, length):
-        claims.append(meter.call("SELECT claim(%s, %s, 'w1', 15)", run.run_id, position))
-        attempt = claims[-1].answer["attempt"]
-        finishes.append(meter.call("SELECT finish(%s, %s, %s, %s, %s)", number, position, attempt, COMPLETE, RESEND_S))
+        if end != "hand over" or position == length - 3:
+            claims.append(meter.call("SELECT claim(%s, %s, 'w1', 15)", run.run_id, position))
+        finishes.append(meter.call(*ENDS[end](number, position)))
         assert finishes[-1].answer["status"] == "ok"
     assert engine.run_status(run) == "completed"
     return claims, finishes
 
 
+ENDS: dict[str, Callable[[int, int], tuple[Any, ...]]] = {
+    "finish": lambda run, at: ("SELECT finish(%s, %s, 1, %s, %s)", run, at, COMPLETE, RESEND_S),
+    "complete": lambda run, at: ("SELECT complete(%s, %s, 1, '1', %s, 'w1', NULL)", run, at, RESEND_S),
+    "hand over": lambda run, at: ("SELECT complete(%s, %s, 1, '1', %s, 'w1', 15)", run, at, RESEND_S),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("reads", [{}, {"params": {"x": "{{ steps.s0.result }}", "y": "{{ steps.s1.result }}"}}])
 def test_a_step_of_a_long_run_costs_what_a_step_of_a_short_one_does(
-    busy: Harness, meter: Meter, reads: dict[str, Any]
+    busy: Harness, meter: Meter, reads: dict[str, Any], end: str
 ) -> None:
-    a_step(busy, meter, 10, **reads)  # fills the caches of the connection
-    short, long = a_step(busy, meter, 10, **reads), a_step(busy, meter, LONG, **reads)
+    a_step(busy, meter, 10, end, **reads)  # fills the caches of the connection
+    short, long = a_step(busy, meter, 10, end, **reads), a_step(busy, meter, LONG, end, **reads)
     for name, few, many in zip(("claim", "finish"), short, long, strict=True):
         rows = [[cost.rows for cost in costs] for costs in (few, many)]
         # The least: what reads in proportion does so each time, a change of the statistics is read once.
@@ -207,15 +215,18 @@ def test_start_reads_nothing_of_other_runs(beside: Meter) -> None:
         "metadata": {},
         "request_hash": "h",
     }
-    document |= {"created_by": "alice", "created_role": "admin", "max_steps": 9, "priority": 5}
-    for status, changes in (
-        ("ok", {}),
-        ("exists", {"public_id": "new"}),
-        ("busy", {"public_id": "another", "concurrency_key": "host"}),
-        ("ok", {"public_id": "keyed", "idempotency_key": "k"}),
-        ("exists", {"public_id": "keyed-again", "idempotency_key": "k"}),
+    document |= {"max_steps": 9, "priority": 5, "total": 1, "pending": 0, "queued": 1}
+    document |= {"completed": 0, "failed": 0, "skipped": 0}
+    start = {"created_by": "alice", "created_role": "admin", "stem": "x", "request_hash": "h"}
+    for status, changes, keyed in (
+        ("ok", {}, {}),
+        ("exists", {"public_id": "new"}, {}),
+        ("busy", {"public_id": "another", "concurrency_key": "host"}, {}),
+        ("ok", {"public_id": "keyed"}, {"idempotency_key": "k"}),
+        ("exists", {"public_id": "keyed-again"}, {"idempotency_key": "k"}),
     ):
-        cost = beside.call("SELECT start_run(%s, %s, 2)", as_jsonb(document | changes), as_jsonb([STEP]))
+        whole = start | keyed | {"runs": [document | changes]}
+        cost = beside.call("SELECT start_runs(%s, %s, 2)", as_jsonb(whole), as_jsonb([STEP]))
         assert cost.answer["status"] == status
         assert not set(cost.scanned) - {"idempotency_keys"}  # which has one row
         assert cost.rows <= 40

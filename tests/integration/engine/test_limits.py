@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from orchestration.core.decide import MAX_LOSSES, Failed, Lost, Snoozed, StepError, Succeeded
-from orchestration.engine.attempts import CHECKPOINT_BYTES, MAX_EVENTS_A_FINISH, Held
+from orchestration.engine.attempts import CHECKPOINT_BYTES
+from orchestration.engine.leases import Held
 from orchestration.engine.planning import MAX_METADATA_BYTES, MAX_RUN_PARAMS_BYTES, plan_rows
+from orchestration.engine.telling import MAX_EVENTS_A_FINISH
 from orchestration.errors import InvalidWorkflow, TooLarge
 from schemas.events import RunEvent, StepEvent
 from schemas.statuses import WaitReason

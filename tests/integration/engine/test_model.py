@@ -25,7 +25,7 @@ from orchestration.core.decide import (
     StepError,
     Succeeded,
 )
-from orchestration.engine.attempts import Held, Lease
+from orchestration.engine.leases import Held, Lease
 from orchestration.engine.planning import plan_rows
 from orchestration.engine.runs import StartedRun
 from orchestration.errors import IllegalControl, LeaseLost, UnknownStep
@@ -188,9 +188,12 @@ class Machine(RuleBasedStateMachine):
     def claim_at(self, started: StartedRun, model: Run, position: int) -> None:
         expected = model.claim(position, self.now)
         lease = self.engine.attempts.claim(started.run_id, position, "w1")
+        self.hold(lease, model, expected)
+
+    def hold(self, lease: Lease | None, model: Run, expected: int | None) -> None:
         assert (lease.attempt if lease else None) == expected
         if lease is not None:
-            assert (lease.signal is not None) == model.steps[position].has_signal
+            assert (lease.signal is not None) == model.steps[lease.position].has_signal
             self.leases.append((lease, model))
 
     def finish_attempt(self, lease: Lease, model: Run, kind: End, data: st.DataObject) -> None:
@@ -199,10 +202,17 @@ class Machine(RuleBasedStateMachine):
         # A key that was used before is refused; a fresh one is not.
         prefix = f"x{data.draw(st.integers(0, 3))}" if kind == "expand" else ""
         specs = data.draw(workflows(prefix, expanded=True)) if kind == "expand" else []
+        hand_over = data.draw(st.booleans())
+        first = set(sorted(model.dependents(lease.position))[:1])
         ready = model.finish(lease.position, kind, self.now, modelled(specs))
         with self.answering() as sent:
-            assert {step.position for step in self.engine.attempts.finish(lease, self.outcome(kind, specs))} == ready
-        assert set(sent) == ready
+            finished = self.engine.attempts.commit(lease, self.outcome(kind, specs), hand_over=hand_over)
+            self.engine.attempts.tell(finished)
+        taken = {finished.next.position} if finished.next else set()
+        assert taken == (ready & first if hand_over and kind == "succeed" else set())
+        assert set(sent) == ready - taken
+        if finished.next is not None:
+            self.hold(finished.next, model, model.claim(finished.next.position, self.now))
 
     def controlled(self, model: Run, expected: Callable[[], None], act: Callable[[], Any]) -> None:
         before = model.ready()

@@ -101,6 +101,38 @@ def test_stop_racing_with_completion_leaves_a_finished_run(wide: Harness) -> Non
         assert wide.statuses(run) == {"a": "completed", "b": "cancelled"}
 
 
+@pytest.mark.parametrize("control", ["pause", "stop"])
+def test_a_control_racing_with_a_hand_over_comes_before_it_or_after(wide: Harness, control: str) -> None:
+    for _ in range(30):
+        run = wide.start({"key": "a"}, {"key": "b"}, {"key": "c"})
+        lease = wide.claim(run, 0)
+        finished, _ = at_once(
+            lambda: wide.attempts.commit(lease, Succeeded(1), hand_over=True),
+            lambda: getattr(wide.runs, control)(run.run_id, ALICE),
+        )
+        # In progress it ends as it may, else it is not begun; nothing behind it is.
+        if finished.next is not None:
+            assert wide.attempts.commit(finished.next, Succeeded(2), hand_over=True).next is None
+        if control == "pause":
+            assert wide.run_status(run) == "paused"
+            wide.runs.resume(run.run_id, ALICE)
+            for position in range(1 if finished.next is None else 2, 3):
+                wide.finish(wide.claim(run, position))
+        assert wide.run_status(run) == ("completed" if control == "pause" else "cancelled")
+
+
+def test_parents_that_hand_over_at_once_give_a_join_to_one_of_them(wide: Harness) -> None:
+    for _ in range(10):
+        parents = [{"key": f"p{n}", "needs": []} for n in range(8)]
+        run = wide.start(*parents, {"key": "join", "needs": [f"p{n}" for n in range(8)]})
+        leases = [wide.claim(run, position) for position in range(8)]
+        ends = at_once(*(lambda x=x: wide.attempts.commit(x, Succeeded(1), hand_over=True) for x in leases))  # type: ignore[misc]
+        taken = [end.next for end in ends if end.next is not None]
+        assert [lease.key for lease in taken] == ["join"]
+        wide.finish(taken[0])
+        assert wide.run_status(run) == "completed"
+
+
 def test_pause_racing_with_claim_never_holds_a_step_in_progress_back(wide: Harness) -> None:
     for _ in range(30):
         run = wide.start({"key": "a"})
@@ -188,8 +220,10 @@ def test_random_transitions_from_many_workers_break_nothing(wide: Harness) -> No
                             wide.sweep.expired()
                         case _:
                             lease = wide.attempts.claim(run.run_id, position, f"w{seed}")
-                            if lease is not None:
-                                wide.attempts.finish(lease, dice.choice(outcomes))
+                            while lease is not None:
+                                hand_over = dice.random() < 0.5
+                                finished = wide.attempts.commit(lease, dice.choice(outcomes), hand_over=hand_over)
+                                lease = finished.next
             except Exception as error:
                 deadlocks.append(error)
 

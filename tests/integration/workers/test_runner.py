@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -9,9 +10,10 @@ import pytest
 
 from orchestration.actions.context import CancelToken
 from orchestration.core.decide import Decision
-from orchestration.engine.attempts import Held, Lease
+from orchestration.engine.leases import Held, Lease
 from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.secrets import SecretStore
+from schemas.events import StepEvent
 from tests.support.engine import Harness, declare
 from workers.acting import Acting
 from workers.emitter import Flusher
@@ -33,11 +35,12 @@ class Line:
     def refused(self, run_id: str, position: int) -> None:
         self.said.append("refused")
 
-    def unheard(self, run_id: str, position: int) -> None:
-        self.said.append("unheard")
+    def unheard(self, run_id: str, position: int | None) -> None:
+        self.said.append("unheard" if position is None else f"unheard {position}")
 
-    def hold(self, lease: Lease, token: CancelToken) -> Held:
-        self.said.append("hold")
+    def hold(self, lease: Lease, token: CancelToken, *, hands_over_s: float, after: Held | None = None) -> Held:
+        self.said.append("hold" if after is None else f"hold {lease.position} for {after.position}")
+        self.hands_over_s = hands_over_s
         self.token = token
         return Held(lease.run, lease.position, lease.attempt)
 
@@ -45,7 +48,12 @@ class Line:
         self.said.append("drop")
 
 
-def make_runner(engine: Harness, line: Line, function: Callable[..., Any] = lambda ctx, params: {"ok": True}) -> Runner:
+def make_runner(
+    engine: Harness,
+    line: Line,
+    function: Callable[..., Any] = lambda ctx, params: {"ok": True},
+    hand_over_s: float = 0.0,
+) -> Runner:
     return Runner(
         owner="w1",
         attempts=engine.attempts,
@@ -54,6 +62,7 @@ def make_runner(engine: Harness, line: Line, function: Callable[..., Any] = lamb
         flusher=Flusher(0.01),
         secrets=SecretStore(None, {}),
         fault_hook=lambda point, run_id, key: line.said.append(point),
+        hand_over_s=hand_over_s,
     )
 
 
@@ -61,10 +70,10 @@ def failing(engine: Harness, monkeypatch: pytest.MonkeyPatch, *errors: Exception
     """Let the next calls of `finish` raise these, one each."""
     left, real = list(errors), engine.attempts._finish
 
-    def finish(lease: Lease, decision: Decision) -> Any:
+    def finish(lease: Lease, decision: Decision, hand_over: bool) -> Any:
         if left:
             raise left.pop(0)
-        return real(lease, decision)
+        return real(lease, decision, hand_over)
 
     monkeypatch.setattr(engine.attempts, "_finish", finish)
 
@@ -128,7 +137,7 @@ def test_a_claim_whose_answer_is_not_understood_is_given_to_the_keeper(
     else:
         with pytest.raises(type(error)):
             runner.attempt("run", 0)
-    assert line.said == ["claiming", "unheard"]
+    assert line.said == ["claiming", "unheard 0"]
 
 
 def test_nothing_to_claim_and_a_drain_do_nothing(engine: Harness) -> None:
@@ -138,3 +147,84 @@ def test_nothing_to_claim_and_a_drain_do_nothing(engine: Harness) -> None:
     line.draining.set()
     runner.attempt("no-such-run", 0)
     assert line.said == ["claiming", "refused"]
+
+
+ENDED = ("acted", "before_commit")
+TOLD = ("committed", "dispatched", "before_ack")
+
+
+def test_within_its_slice_a_worker_goes_on_with_the_next_step_without_a_message(engine: Harness) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}, {"key": "c"}), Line()
+    make_runner(engine, line, hand_over_s=60).attempt(run.run_id, 0)
+    assert engine.run_status(run) == "completed"
+    assert [step.position for step in engine.recorder.sent] == [0]
+    assert line.said == [
+        *("claiming", "hold", "claimed", *ENDED, "hold 1 for 0", *TOLD),
+        *("claimed", *ENDED, "hold 2 for 1", *TOLD),
+        *("claimed", *ENDED, "drop", *TOLD),
+    ]
+    seen = [event for _, event in engine.recorder.events if isinstance(event, StepEvent)]
+    assert [(event.key, event.status) for event in seen] == [
+        (key, status) for key in "abc" for status in ("in_progress", "completed")
+    ]
+    versions = [event.version for event in seen]
+    assert versions == sorted(versions)
+
+
+def test_after_its_slice_a_worker_sends_a_message_so_that_others_have_their_turn(engine: Harness) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}, {"key": "c"}), Line()
+    begun: list[float] = []
+
+    def slow(ctx: Any, params: Any) -> None:
+        begun.append(time.monotonic())
+        while ctx.step_key == "b" and time.monotonic() < begun[0] + 1.1:
+            line.draining.wait(0.01)
+
+    make_runner(engine, line, slow, hand_over_s=1.0).attempt(run.run_id, 0)
+    assert engine.statuses(run) == {"a": "completed", "b": "completed", "c": "ready"}
+    assert [step.position for step in engine.recorder.sent] == [0, 2]
+    assert line.said[-4:] == ["drop", *TOLD]
+
+
+def test_a_worker_that_drains_takes_nothing_over(engine: Harness) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}), Line()
+    make_runner(engine, line, lambda ctx, params: line.draining.set(), hand_over_s=60).attempt(run.run_id, 0)
+    assert engine.statuses(run) == {"a": "completed", "b": "ready"}
+    assert [step.position for step in engine.recorder.sent] == [0, 1]
+
+
+def test_a_hand_over_whose_answer_is_lost_is_given_to_the_keeper(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}), Line()
+    real = engine.attempts._finish
+
+    def lost_answer(lease: Lease, decision: Decision, hand_over: bool) -> Any:
+        answer = real(lease, decision, hand_over)
+        if hand_over:
+            raise StoreUnavailable("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(engine.attempts, "_finish", lost_answer)
+    make_runner(engine, line, hand_over_s=60).attempt(run.run_id, 0)
+    assert engine.statuses(run) == {"a": "completed", "b": "in_progress"}
+    assert line.said[-3:] == ["unheard", "drop", "before_ack"]
+    assert engine.sweep.claimed_by("w1", run.run_id, None) == [Held(1, 1, 1)]
+
+
+def test_a_hand_over_whose_answer_is_not_understood_is_given_to_the_keeper(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}), Line()
+    engine.database.execute("UPDATE step_documents SET policy = '{}' WHERE position = 1")
+    with pytest.raises(KeyError):
+        make_runner(engine, line, hand_over_s=60).attempt(run.run_id, 0)
+    assert line.said[-2:] == ["unheard", "drop"]
+
+
+def test_a_step_that_was_handed_over_too_late_is_not_begun(engine: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, line = engine.start({"key": "a"}, {"key": "b"}), Line()
+    monkeypatch.setattr("workers.runner.HAND_OVER_PATIENCE_S", 0.0)
+    make_runner(engine, line, hand_over_s=60).attempt(run.run_id, 0)
+    assert engine.statuses(run) == {"a": "completed", "b": "in_progress"}
+    assert line.said[-5:] == ["unheard 1", "drop", *TOLD]

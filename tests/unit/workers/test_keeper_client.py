@@ -67,8 +67,8 @@ def test_nothing_is_claimed_before_somebody_watches(keeper: FakeKeeper) -> None:
 
 def test_a_stop_reaches_the_attempt_it_is_for(keeper: FakeKeeper) -> None:
     stopped, other = CancelToken(), CancelToken()
-    keeper.client.hold(make_lease(position=1), other)
-    held = keeper.client.hold(make_lease(), stopped)
+    keeper.client.hold(make_lease(position=1), other, hands_over_s=0)
+    held = keeper.client.hold(make_lease(), stopped, hands_over_s=0)
     keeper.say(t="cancel", held=[held.run, held.position, held.attempt], reason="stop")
     assert stopped.event.wait(10)
     assert stopped.reason == "stop"
@@ -83,7 +83,7 @@ def test_a_closer_that_blocks_keeps_no_other_attempt_from_being_stopped(keeper: 
 
     stuck.add_closer(close)
     for token, position in ((stuck, 0), (other, 1)):
-        held = keeper.client.hold(make_lease(position=position), token)
+        held = keeper.client.hold(make_lease(position=position), token, hands_over_s=0)
         keeper.say(t="cancel", held=[held.run, held.position, held.attempt], reason="stop")
     assert other.event.wait(5)
     release.set()
@@ -91,7 +91,7 @@ def test_a_closer_that_blocks_keeps_no_other_attempt_from_being_stopped(keeper: 
 
 def test_a_stop_for_an_attempt_that_has_ended_does_nothing(keeper: FakeKeeper) -> None:
     token = CancelToken()
-    held = keeper.client.hold(make_lease(), token)
+    held = keeper.client.hold(make_lease(), token, hands_over_s=0)
     keeper.client.drop(held)
     keeper.say(t="cancel", held=[held.run, held.position, held.attempt], reason="stop")
     keeper.say(t="draining")

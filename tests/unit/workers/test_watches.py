@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost
-from orchestration.engine.attempts import Held
+from orchestration.engine.leases import Held
 from workers.watches import Client, Watch
 
 HELD = Held(1, 0, 1)
@@ -27,7 +27,7 @@ HELD = Held(1, 0, 1)
     ],
 )
 def test_an_attempt_ends_by_why_it_was_asked_to_stop(reason: str, may_repeat: bool, expected: type[Any]) -> None:
-    assert isinstance(Watch(HELD, 10.0, may_repeat, reason).outcome(Lost(counted=True)), expected)
+    assert isinstance(Watch(HELD, 10.0, may_repeat, reason=reason).outcome(Lost(counted=True)), expected)
 
 
 def test_a_keeper_looks_at_the_deadline_then_at_the_end_of_the_grace_and_then_waits() -> None:

@@ -1,8 +1,8 @@
 """One constraint a table that calls a function, where there were many.
 
-PostgreSQL reads the stored expressions of a table's constraints anew in each statement that writes to it: the two dozen of
-`runs` and `steps` were more than a third of the server's time for a claim and a finish. A call of a function is short to
-read, its body is compiled once a connection. What is refused, and under which name, is as before.
+PostgreSQL reads the stored expressions of a table's constraints anew in each statement that writes to it: the two
+dozen of `runs` and `steps` were more than a third of the server's time for a claim and a finish. The call of a function
+is short to read, its body is compiled once a connection. What is refused, and under which name, is as before.
 """
 
 from __future__ import annotations

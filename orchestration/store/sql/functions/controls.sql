@@ -115,7 +115,7 @@ BEGIN
     END IF;
     UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
      WHERE run_id = r.id AND position = s.position;
-    SELECT * INTO freed FROM free_dependents(s, p_resend, moment);
+    SELECT * INTO freed FROM free_dependents(r.id, s.dependents, p_resend, moment);
     RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment) || jsonb_build_object('ready', freed.ready);
 END $$;
 

@@ -84,7 +84,7 @@ BEGIN
             p_decision -> 'result', p_decision -> 'error');
 
     IF verb IN ('complete', 'skip', 'continue') THEN
-        SELECT * INTO freed FROM free_dependents(s, p_resend, moment);
+        SELECT * INTO freed FROM free_dependents(p_run, s.dependents, p_resend, moment);
         n_released := freed.total;
         ready := freed.ready || ready;
         changed := freed.changed;
@@ -115,11 +115,12 @@ BEGIN
            cancelled = r.cancelled, next_position = r.next_position, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
-    INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
-    VALUES (p_run, r.version + 1, p_position, p_attempt,
-            CASE WHEN step_status = 'ready' THEN p_decision ->> 'outcome' ELSE step_status END,
-            nullif(run_status, r.status), moment,
-            p_decision -> 'error');
+    IF is_traced(p_attempt) OR run_status <> r.status THEN
+        INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
+        VALUES (p_run, r.version + 1, p_position, p_attempt,
+                CASE WHEN step_status = 'ready' THEN p_decision ->> 'outcome' ELSE step_status END,
+                nullif(run_status, r.status), moment, p_decision -> 'error');
+    END IF;
 
     RETURN jsonb_build_object(
         'status', 'ok', 'step_status', step_status, 'run_status', run_status, 'version', r.version + 1,
@@ -131,7 +132,8 @@ END $$;
 -- One by one along the primary key: for a set of positions the planner may read the whole run, and search the set for
 -- each row of it. Only what is needed is returned: the child of many parents has a long row.
 CREATE OR REPLACE FUNCTION free_dependents(
-    s steps, p_resend real, p_now timestamptz, OUT total integer, OUT ready jsonb, OUT changed jsonb
+    p_run bigint, p_dependents integer[], p_resend real, p_now timestamptz,
+    OUT total integer, OUT ready jsonb, OUT changed jsonb
 ) LANGUAGE plpgsql AS $$
 DECLARE
     dependent  integer;
@@ -139,7 +141,7 @@ DECLARE
     sendable   jsonb[] := '{}';
     freed      jsonb[] := '{}';
 BEGIN
-    FOREACH dependent IN ARRAY s.dependents LOOP
+    FOREACH dependent IN ARRAY p_dependents LOOP
         UPDATE steps
            SET blocked_by = blocked_by - 1,
                status = CASE WHEN status <> 'pending' OR blocked_by > 1 THEN status
@@ -147,7 +149,7 @@ BEGIN
                waiting_for = CASE WHEN status = 'pending' AND blocked_by = 1 AND delay_s > 0 THEN 'delay' END,
                due_at = CASE WHEN status = 'pending' AND blocked_by = 1 THEN p_now + make_interval(
                              secs => CASE WHEN delay_s > 0 THEN delay_s ELSE p_resend END) END
-         WHERE run_id = s.run_id AND position = dependent
+         WHERE run_id = p_run AND position = dependent
         RETURNING key, action, queue, status, held, attempt, waiting_for, due_at INTO d;
         IF d.status IN ('ready', 'waiting') THEN
             freed := array_append(

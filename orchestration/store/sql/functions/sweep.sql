@@ -98,10 +98,12 @@ CREATE OR REPLACE FUNCTION owners_without_session(p_lease real) RETURNS jsonb LA
 $$;
 
 -- Attempts that a worker claimed without learning of it (it died, or the answer was lost on the way).
+-- Without a position: at any step of the run.
 CREATE OR REPLACE FUNCTION attempts_of(p_owner text, p_public text, p_position integer) RETURNS jsonb LANGUAGE sql AS $$
     SELECT coalesce(jsonb_agg(describe_attempt(s)), '[]')
-      FROM steps s JOIN runs r ON r.id = s.run_id
-     WHERE r.public_id = p_public AND s.position = p_position AND s.status = 'in_progress' AND s.owner = p_owner
+      FROM steps s
+     WHERE s.run_id = (SELECT r.id FROM runs r WHERE r.public_id = p_public) AND s.status = 'in_progress'
+       AND s.owner = p_owner AND (p_position IS NULL OR s.position = p_position)
 $$;
 
 -- The backends that hold a worker's lock: one while it lives.

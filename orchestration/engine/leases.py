@@ -1,0 +1,121 @@
+"""An attempt as a worker holds it, read from what the database answers to a claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from orchestration.core.decide import StepPolicy
+from schemas.json import Json, JsonObject
+from schemas.workflow import OnFailure, RetryPolicy, SshTarget
+
+_ON_FAILURE: TypeAdapter[OnFailure] = TypeAdapter(OnFailure)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An attempt as held by a worker, with all that is needed to run it."""
+
+    run: int
+    run_id: str
+    position: int
+    attempt: int
+    owner: str
+    key: str
+    action: str
+    label: str
+    params: JsonObject
+    policy: StepPolicy
+    timeout_s: float
+    when: str | None
+    failures: int
+    losses: int
+    claimed_at: datetime
+    version: int
+    run_name: str
+    run_params: JsonObject
+    created_by: str
+    created_role: str
+    host: SshTarget | None
+    checkpoint: Json
+    signal: JsonObject | None
+    reads: JsonObject
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Just enough to renew or end an attempt."""
+
+    run: int
+    position: int
+    attempt: int
+
+
+def policy_from_json(document: JsonObject) -> StepPolicy:
+    """The stored policy of a step. Raises: KeyError, pydantic.ValidationError when a newer version wrote it."""
+    retry = document["retry"]
+    return StepPolicy(
+        retry=RetryPolicy.model_validate(retry) if retry else RetryPolicy(),
+        on_failure=_ON_FAILURE.validate_python(document["on_failure"]),
+        on_lost=document["on_lost"],
+    )
+
+
+def claimed(row: JsonObject, run_id: str, owner: str) -> Lease:
+    """The lease that a claim answered."""
+    step = row["step"]
+    policy = step["policy"]
+    return Lease(
+        run=row["run"],
+        run_id=run_id,
+        position=step["position"],
+        attempt=step["attempt"],
+        owner=owner,
+        key=step["key"],
+        action=step["action"],
+        label=step["label"],
+        params=step["params"],
+        policy=policy_from_json(policy),
+        timeout_s=policy["timeout_s"],
+        when=policy.get("when"),
+        failures=step["failures"],
+        losses=step["losses"],
+        claimed_at=datetime.fromisoformat(step["now"]),
+        version=row["version"],
+        run_name=row["run_name"],
+        run_params=row["run_params"],
+        created_by=row["created_by"],
+        created_role=row["created_role"],
+        host=SshTarget.model_validate(row["ssh"]) if row["ssh"] else None,
+        checkpoint=step["checkpoint"],
+        signal=step["signal"],
+        reads=step["reads"] or {},
+        priority=row["priority"],
+    )
+
+
+def handed_over(step: JsonObject, version: int, before: Lease) -> Lease:
+    """The lease of a step that was claimed as the one before it ended; what concerns the run is as it was."""
+    policy = step["policy"]
+    return replace(
+        before,
+        position=step["position"],
+        attempt=step["attempt"],
+        key=step["key"],
+        action=step["action"],
+        label=step["label"],
+        params=step["params"],
+        policy=policy_from_json(policy),
+        timeout_s=policy["timeout_s"],
+        when=policy.get("when"),
+        failures=step["failures"],
+        losses=step["losses"],
+        claimed_at=datetime.fromisoformat(step["now"]),
+        version=version,
+        checkpoint=step["checkpoint"],
+        signal=step["signal"],
+        reads=step["reads"] or {},
+    )
