@@ -10,9 +10,10 @@ from flask import Flask, Response, current_app, g, request
 
 from api.refusal import Refusal
 from api.services import current_services
+from orchestration.engine.starts import AuditNote
 from orchestration.ports import Actor
 from orchestration.store.accounts import add_audit
-from schemas.json import JsonObject
+from schemas.json import Json, JsonObject
 
 log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -43,6 +44,16 @@ def audit_actor(actor: Actor) -> None:
     g.actor = actor
 
 
+def audit_note(action: str, **detail: Json) -> AuditNote:
+    """A record that is committed with the change itself; `audit_done` says that it was."""
+    return AuditNote(action, {"status": 200, **detail})
+
+
+def audit_done() -> None:
+    """Say that this request's record is there already."""
+    g.audit_done = True
+
+
 def record_audit(app: Flask) -> None:
     """Record what is marked, once its answer is known."""
     app.after_request(_record)
@@ -51,7 +62,7 @@ def record_audit(app: Flask) -> None:
 def _record(answer: Response) -> Response:
     action = getattr(current_app.view_functions.get(request.endpoint or ""), "audit_action", None)
     actor: Actor | None = g.get("actor")
-    if action is None or actor is None or answer.status_code == 429:
+    if action is None or actor is None or answer.status_code == 429 or "audit_done" in g:
         return answer
     document = answer.get_json(silent=True) if answer.is_json else None
     body: JsonObject = document if isinstance(document, dict) else {}

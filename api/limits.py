@@ -47,20 +47,27 @@ class Limiter:
         self._shared: MovingWindowRateLimiter | None = None
         self._retry_at = 0.0
 
-    def hit(self, name: str, who: str) -> None:
-        """Count one request of `who`.
+    def hit(self, name: str, who: str, cost: int = 1) -> None:
+        """Count a request of `who`, that stands for `cost` of them; one that is refused counts nothing.
 
-        Raises: Refusal (429 with Retry-After) when it is one too many.
+        Raises: Refusal (429 with Retry-After) when it is one too many; without Retry-After when it always will be.
         """
         rate = self._rates[name]
+        if cost > rate.amount:
+            raise Refusal(
+                429,
+                "rate_limited",
+                f"{cost} at once, but at most {rate.amount} of these in {rate.get_expiry()} s are accepted",
+                mend=f"send at most {rate.amount} at a time",
+            )
         limiter = self._shared_limiter()
         if limiter is not None:
             try:
-                return self._count(limiter, rate, name, who)
+                return self._count(limiter, rate, name, who, cost)
             except StorageError as error:
                 self._retry_at = time.monotonic() + VALKEY_PAUSE_S
                 log.warning("limits are counted per process, Valkey cannot be reached: %s", error)
-        return self._count(self._local, rate, name, who)
+        return self._count(self._local, rate, name, who, cost)
 
     def _shared_limiter(self) -> MovingWindowRateLimiter | None:
         if time.monotonic() < self._retry_at:
@@ -77,8 +84,8 @@ class Limiter:
         return self._shared
 
     @staticmethod
-    def _count(limiter: MovingWindowRateLimiter, rate: RateLimitItem, name: str, who: str) -> None:
-        if limiter.hit(rate, name, who):
+    def _count(limiter: MovingWindowRateLimiter, rate: RateLimitItem, name: str, who: str, cost: int) -> None:
+        if limiter.hit(rate, name, who, cost=cost):
             return
         wait_s = max(1, ceil(limiter.get_window_stats(rate, name, who).reset_time - time.time()))
         raise Refusal(

@@ -12,6 +12,7 @@ from schemas.workflow import MAX_STEPS, PublicId
 
 MAX_ID = 2**62
 MAX_WAIT_S = 120
+MAX_RUNS = 1000
 StepName = Annotated[str, Field(min_length=1, max_length=64)] | Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
@@ -43,6 +44,13 @@ class StartRequest(BaseModel):
     def sent(self) -> JsonObject:
         """The body as it was sent."""
         return self.model_dump(exclude_unset=True)
+
+
+class StartManyRequest(BaseModel):
+    """Many workflows to start, all or none of them; each as the body of a start of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    runs: list[JsonObject] = Field(min_length=1, max_length=MAX_RUNS, description="bodies of POST /workflow/start")
 
 
 class ControlRequest(Body):

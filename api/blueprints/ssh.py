@@ -38,7 +38,7 @@ def run_action(path: ActionPath, body: SshRequest) -> Response:
     declared = _declared(path.action)
     defaults = Defaults(services.actions, services.settings.action_defaults)
     sent = body.model_dump(exclude_unset=True, exclude={"wait"})
-    workflow = workflow_of(_start_body(sent, declared), defaults, request_metadata())
+    workflow = workflow_of(_start_body(sent, declared), defaults, request_metadata(sent))
     started = services.runs.start(workflow, actor, run_id=body.workflow_id, body={"ssh_action": declared.name, **sent})
     if not _wait_for_end(started.run_id, body.wait):
         answer = jsonify(

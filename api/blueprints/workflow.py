@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from flask import Response, jsonify, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
-from api.audit import audited
+from api.audit import audit_done, audit_note, audited
 from api.auth.rights import current_actor, requires
+from api.batch_body import placed, read_runs
 from api.refusal import Refusal
 from api.runs_of_request import active_run_of, run_of, step_of
 from api.services import current_services
 from api.start_body import Defaults, is_old_form, workflow_of
 from api.wire import run_status
-from orchestration.engine.queries_templates import Templates
+from orchestration.engine.queries_templates import Template, Templates
 from orchestration.engine.runs import Controlled, StartedRun
 from schemas.json import JsonObject
 from schemas.requests import (
@@ -21,6 +24,7 @@ from schemas.requests import (
     ForkRequest,
     RestartRequest,
     SignalRequest,
+    StartManyRequest,
     StartRequest,
     StepRequest,
 )
@@ -39,13 +43,46 @@ def start(body: StartRequest) -> Response:
     services.limiter.hit("start", actor.name)
     sent = body.sent()
     started = services.runs.start(
-        workflow_of(sent, _defaults(sent), request_metadata()),
+        workflow_of(sent, _defaults(sent, _templates([body])), request_metadata(sent)),
         actor,
         run_id=body.workflow_id,
         idempotency_key=_idempotency_key(),
         body=sent,
+        audit=audit_note("workflow.start"),
     )
+    if started.created:
+        audit_done()
     return answer_started(started)
+
+
+@bp.post("/start/many")
+@requires(Role.OPERATOR)
+@audited("workflow.start_many")
+def start_many(body: StartManyRequest) -> Response:
+    """Start many workflows, all or none; a fault is named with its place, such as `/runs/3/steps/0/action`."""
+    services, actor = current_services(), current_actor()
+    services.limiter.hit("start", actor.name, len(body.runs))
+    requests = read_runs(body.runs)
+    templates = _templates(requests)
+    planned = []
+    for place, one in enumerate(requests):
+        with placed(where := f"/runs/{place}"):
+            sent = one.sent()
+            workflow = workflow_of(sent, _defaults(sent, templates), request_metadata(sent))
+            planned.append(services.runs.starts.plan(workflow, actor, run_id=one.workflow_id, body=sent, where=where))
+    started = services.runs.starts.start(
+        planned,
+        actor,
+        idempotency_key=_idempotency_key(),
+        audit=audit_note("workflow.start_many", runs=len(planned)),
+    )
+    if any(run.created for run in started):
+        audit_done()
+    return jsonify(
+        success=True,
+        message=f"{sum(run.created for run in started)} of {len(started)} workflows started",
+        runs=[{"workflow_id": run.run_id, "status": run_status(run.status), "created": run.created} for run in started],
+    )
 
 
 @bp.post("/stop")
@@ -126,10 +163,9 @@ def fork(body: ForkRequest) -> Response:
     return answer_started(services.runs.fork(run_id, actor, step=step, params=body.params, new_id=body.new_workflow_id))
 
 
-def request_metadata() -> JsonObject:
+def request_metadata(sent: JsonObject) -> JsonObject:
     """Where a run was started from; a client's own word for it stands."""
-    sent = request.get_json()
-    given = sent.get("metadata") if isinstance(sent, dict) else None
+    given = sent.get("metadata")
     named = given.get("initiated_from") if isinstance(given, dict) else None
     return {
         "user_agent": request.headers.get("User-Agent", "")[:300],
@@ -160,10 +196,15 @@ def _controlled(controlled: Controlled, done: str) -> Response:
     )
 
 
-def _defaults(sent: JsonObject) -> Defaults:
+def _templates(bodies: Sequence[StartRequest]) -> dict[str, Template]:
+    """The templates that these bodies name, in one look."""
+    return Templates(current_services().database).find_all(body.template_id for body in bodies if body.template_id)
+
+
+def _defaults(sent: JsonObject, templates: Mapping[str, Template]) -> Defaults:
     services = current_services()
     template_id = sent.get("template_id")
-    found = Templates(services.database).find(template_id) if template_id else None
+    found = templates.get(template_id) if template_id else None
     # Clients of the old form send ids of templates of their own, which need not be known here.
     if found is None and template_id and not sent.get("steps") and not is_old_form(sent):
         raise Refusal(

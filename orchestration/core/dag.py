@@ -111,6 +111,8 @@ def _wire(
             base.append([] if previous is None or position in fallbacks else [previous])
             if position not in fallbacks:
                 previous = position
+    if not fallbacks:
+        return [tuple(dict.fromkeys(wanted)) for wanted in base]
     substitutes: dict[int, list[int]] = {}
     for target, failing in fallbacks.items():
         for position in failing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from orchestration.core.references import find_references, referenced_steps
 from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooLarge
 from schemas.json import JsonObject
 from schemas.statuses import Role
-from schemas.workflow import StepSpec, WorkflowSpec
+from schemas.workflow import FallbackPolicy, RetryPolicy, StepSpec, WorkflowSpec
 
 MAX_PARAMS_BYTES = 256 * 1024
 MAX_RUN_PARAMS_BYTES = 256 * 1024
@@ -63,8 +64,9 @@ def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) 
     Raises: InvalidWorkflow for what is wrong with the graph or a reference.
     """
     places = {step.key: f"/steps/{position}" for position, step in enumerate(steps)}
-    planned = plan_steps(steps, references=lambda step: _reads(step, places[step.key]))
-    return [step_row(step, actions[step.spec.action], step_delay_s) for step in planned]
+    reads = {step.key: _reads(step, places[step.key]) for step in steps}
+    planned = plan_steps(steps, references=lambda step: reads[step.key])
+    return [step_row(step, actions[step.spec.action], step_delay_s, reads[step.spec.key]) for step in planned]
 
 
 def check_action(step: StepSpec, where: str, actions: Actions, role: Role) -> ActionDeclaration:
@@ -86,14 +88,17 @@ def check_action(step: StepSpec, where: str, actions: Actions, role: Role) -> Ac
     return declared
 
 
-def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: float) -> JsonObject:
-    """One row as the SQL function `insert_steps` takes it, with the action's defaults filled in."""
+def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: float, reads: set[str]) -> JsonObject:
+    """One row as the SQL function `insert_steps` takes it, with the action's defaults filled in.
+
+    `reads` are the steps that its parameters and its own condition read.
+    """
     step = planned.spec
     delay_s = step.delay_s if step.delay_s is not None else (step_delay_s if planned.needs else 0.0)
     status = "waiting" if planned.status == "ready" and delay_s > 0 else str(planned.status)
-    policy = {
-        "retry": (step.retry or declared.retry).model_dump(mode="json"),
-        "on_failure": step.model_dump(mode="json", exclude_unset=True).get("on_failure", "fail"),
+    policy: JsonObject = {
+        "retry": _retry(step.retry or declared.retry),
+        "on_failure": step.on_failure if isinstance(step.on_failure, str) else _as_sent(step.on_failure),
         "on_lost": step.on_lost or ("retry" if declared.idempotent else "fail"),
         "timeout_s": step.timeout_s or declared.timeout_s,
     }
@@ -113,7 +118,8 @@ def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: fl
         "dependents": planned.dependents,
         "params": step.params,
         "policy": policy,
-        "reads": sorted(_reads(step) | (parse_condition(planned.when).steps if planned.when else set())),
+        # The condition of a fallback step is longer than what was sent.
+        "reads": sorted(reads if planned.when == step.when else reads | parse_condition(planned.when or "").steps),
     }
 
 
@@ -123,7 +129,19 @@ def fingerprint(document: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _reads(step: StepSpec, where: str = "") -> set[str]:
+@lru_cache(maxsize=256)
+def _retry(policy: RetryPolicy) -> JsonObject:
+    """Most steps have the policy of their action. Nobody changes the answer."""
+    return policy.model_dump(mode="json")
+
+
+def _as_sent(policy: FallbackPolicy) -> JsonObject:
+    return policy.model_dump(mode="json", exclude_unset=True)
+
+
+def _reads(step: StepSpec, where: str) -> set[str]:
+    if not step.params and not step.when:
+        return set()
     place = f"{where}/params"
     try:
         wanted = referenced_steps(step.params)
@@ -136,7 +154,7 @@ def _reads(step: StepSpec, where: str = "") -> set[str]:
 
 
 def _check_parameters(step: StepSpec, declared: ActionDeclaration, where: str) -> None:
-    size = len(json.dumps(step.params, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    size = len(json.dumps(step.params, ensure_ascii=False).encode("utf-8", "surrogatepass")) if step.params else 0
     if size > MAX_PARAMS_BYTES:
         raise TooLarge(
             f"step {step.key!r}: parameters are {size} bytes, the limit is {MAX_PARAMS_BYTES}",

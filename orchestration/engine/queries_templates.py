@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestration.ports import Actor
@@ -48,8 +49,13 @@ class Templates:
 
     def find(self, template_id: str) -> Template | None:
         """The template; None when there is none of this id."""
-        rows = self.database.rows(f"SELECT {_COLUMNS} FROM templates WHERE id = %s", template_id)
-        return Template(*rows[0]) if rows else None
+        return self.find_all([template_id]).get(template_id)
+
+    def find_all(self, template_ids: Iterable[str]) -> dict[str, Template]:
+        """Those of these templates that there are."""
+        ids = sorted(set(template_ids))
+        rows = self.database.rows(f"SELECT {_COLUMNS} FROM templates WHERE id = ANY(%s)", ids) if ids else []
+        return {row[0]: Template(*row) for row in rows}
 
     def page(self, after: str | None, limit: int) -> TemplatePage:
         """A page of the templates without their steps."""

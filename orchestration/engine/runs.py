@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2.errors
 
-from orchestration.engine.attempts import ready_steps, run_event
-from orchestration.engine.forking import keys_behind, with_results
-from orchestration.engine.planning import Actions, check_action, check_size, fingerprint, plan_workflow
+from orchestration.engine.forking import keys_behind
+from orchestration.engine.planning import Actions, check_action, plan_workflow
+from orchestration.engine.starts import AuditNote, StartedRun, Starts, new_run_id
+from orchestration.engine.telling import ready_steps, run_event
 from orchestration.errors import (
     IllegalControl,
-    InvalidWorkflow,
     RunActive,
-    RunExists,
     UnknownRun,
     UnknownStep,
 )
@@ -25,17 +22,9 @@ from orchestration.ports import Actor, Dispatcher, EventSink
 from orchestration.store.database import Database, as_jsonb
 from schemas.json import Json, JsonObject
 from schemas.statuses import RunStatus
-from schemas.workflow import WorkflowSpec, is_public_id
+from schemas.workflow import WorkflowSpec
 
-
-@dataclass(frozen=True)
-class StartedRun:
-    """A run that was accepted, now or by an earlier request with the same id and body (`created` false)."""
-
-    run_id: str
-    created: bool
-    status: RunStatus
-    version: int
+__all__ = ["Controlled", "Runs", "StartedRun", "new_run_id"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +47,7 @@ class Runs:
         self.events = events
         self.actions = actions
         self.resend_s = resend_s
+        self.starts = Starts(database, dispatcher, actions, resend_s=resend_s)
 
     def start(
         self,
@@ -69,54 +59,18 @@ class Runs:
         forked_from: str | None = None,
         preset: Mapping[str, Json] | None = None,
         body: JsonObject | None = None,
+        audit: AuditNote | None = None,
     ) -> StartedRun:
         """Accept a run and send its first steps. The same id or key with the same body answers the same run.
 
         `preset` gives results to steps that need not run again (a fork). `body` is what the client sent, by which two
-        requests are the same, whatever defaults were filled in since; unset: the workflow itself.
+        requests are the same, whatever defaults were filled in since; unset: the workflow itself. `audit` is recorded
+        with a run that is created.
         Raises: InvalidWorkflow, NotAllowed, TooLarge; RunExists when the id or key was used with another body;
         RunActive when the concurrency key is held by another run.
         """
-        rows = plan_workflow(workflow, self.actions, actor.role)
-        check_size(workflow)
-        if run_id is not None and not is_public_id(run_id):
-            raise InvalidWorkflow(
-                "the workflow_id is malformed",
-                where="/workflow_id",
-                mend="use 1 to 128 letters, digits, dots, colons, hyphens or underscores",
-            )
-        if preset:
-            rows = with_results(rows, preset)
-        run_id = run_id or new_run_id()
-        document = workflow.model_dump(mode="json", exclude_unset=True)
-        answer = self.database.call(
-            "SELECT start_run(%s, %s, %s)",
-            as_jsonb(
-                {
-                    "public_id": run_id,
-                    "name": workflow.name,
-                    "template_id": workflow.template_id,
-                    "workflow": document,
-                    "params": workflow.params,
-                    "ssh": workflow.ssh.model_dump(mode="json") if workflow.ssh else None,
-                    "metadata": workflow.metadata,
-                    "request_hash": fingerprint([document if body is None else body, forked_from]),
-                    "created_by": actor.name,
-                    "created_role": actor.role,
-                    "forked_from": forked_from,
-                    "max_steps": workflow.max_steps,
-                    "priority": workflow.priority,
-                    "concurrency_key": workflow.concurrency_key,
-                    **({"idempotency_key": idempotency_key} if idempotency_key else {}),
-                }
-            ),
-            as_jsonb(rows),
-            self.resend_s,
-        )
-        if answer["status"] != "ok":
-            return self._existing(answer, workflow)
-        self.dispatcher.send(ready_steps(run_id, answer["ready"], workflow.priority))
-        return StartedRun(run_id, True, RunStatus(answer["run_status"]), answer["version"])
+        planned = self.starts.plan(workflow, actor, run_id=run_id, forked_from=forked_from, preset=preset, body=body)
+        return self.starts.start([planned], actor, idempotency_key=idempotency_key, audit=audit)[0]
 
     def stop(self, run_id: str, actor: Actor) -> Controlled:
         """Ask a run to stop; `cancelling` until the work in progress is confirmed stopped."""
@@ -250,29 +204,6 @@ class Runs:
         if "total" in answer:
             self.events.publish(run_id, [run_event(answer)], final=status.is_finished)
         return Controlled(run_id, status, answer["version"])
-
-    def _existing(self, answer: JsonObject, workflow: WorkflowSpec) -> StartedRun:
-        found = answer["public_id"]
-        if answer["status"] == "busy":
-            raise RunActive(
-                f"run {found} is already active for {workflow.concurrency_key}",
-                where="/ssh_connection",
-                mend=f"wait until it ends, or stop {found}",
-            )
-        if not answer["same"]:
-            raise RunExists(
-                f"the {answer['by']} was already used for a run with another body ({found})",
-                where=f"/{answer['by']}",
-                mend="use a new one for a new run",
-            )
-        row = self.database.rows("SELECT status, version FROM runs WHERE public_id = %s", found)
-        status, version = row[0] if row else (RunStatus.COMPLETED, 0)
-        return StartedRun(found, False, RunStatus(status), version)
-
-
-def new_run_id() -> str:
-    """`workflow_<time in ms>_<random>`, as existing clients make them."""
-    return f"workflow_{time.time_ns() // 1_000_000}_{secrets.token_hex(4)}"
 
 
 def _by(actor: Actor) -> str:
