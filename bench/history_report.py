@@ -77,13 +77,13 @@ def table(report: Report) -> str:
         *(f"{name:<16}{size >> 20:>8,}{indexes >> 20:>10,}" for name, (size, indexes) in report.sizes.items()),
         "",
         f"{'':<34}{'young':^18}{'long':^18}",
-        f"{'operation':<34}{'median':>9}{'p99':>9}{'median':>9}{'p99':>9}{'calls':>7}{'factor':>8}{'pages':>8}{'rows':>7}",
+        f"{'operation':<34}{'median':>9}{'p99':>9}{'median':>9}{'p99':>9}{'calls':>7}{'factor':>8}{'pages':>8}{'rows':>11}",
     ]
     for one in report.results:
         lines.append(
             f"{one.case.name:<34}{median(one.young_ms):>9.2f}{p99(one.young_ms):>9.2f}{median(one.old_ms):>9.2f}"
             f"{p99(one.old_ms):>9.2f}{len(one.old_ms):>7}{one.factor:>8.2f}"
-            f"{max(plan.buffers for plan in one.plans):>8,}{max(plan.rows for plan in one.plans):>7,}  {one.verdict}"
+            f"{max(plan.buffers for plan in one.plans):>8,}{max(plan.rows for plan in one.plans):>11,}  {one.verdict}"
         )
     growing = [one.case.name for one in report.results if not one.is_flat]
     lines += [
