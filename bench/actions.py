@@ -15,8 +15,8 @@ from orchestration.actions import ActionContext, NoParams, action
 from orchestration.actions.declaration import ActionParams
 from schemas.workflow import RetryPolicy
 
-SLOTS = 2
-ACTING = 1
+SLOTS = 3
+ACTING, BEGAN = 1, 2
 
 
 class Work(ActionParams):
@@ -47,6 +47,7 @@ def steady(ctx: ActionContext, params: Work) -> None:
     """Tell who acts, and take a while."""
     marks = _marks()
     marks.put(ACTING, os.getpid())
+    marks.mark(BEGAN)
     time.sleep(params.seconds)
 
 

@@ -22,7 +22,7 @@ RECOVERY_TIMEOUT_S = 90.0
 
 
 def recovery(peer: Peer, servers: Servers, arguments: Mapping[str, Any]) -> Answer:
-    """Kill something in the midst of a chain of 50 ms steps; seconds from the kill of a process, or from the moment
+    """Kill something in the midst of a chain of 100 ms steps; seconds from the kill of a process, or from the moment
     when a server is back, to the end of the next step.
     """
     what = arguments["what"]
@@ -33,10 +33,11 @@ def recovery(peer: Peer, servers: Servers, arguments: Mapping[str, Any]) -> Answ
         server.restart()
         since = time.time()
     else:
-        since = time.time()
+        # They have just begun a step: none ends between the question and the kill.
         for pid in peer.ask("victims", what=what)["pids"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        since = time.time()
     return {"seconds": peer.ask("finished_after", since=since, timeout_s=RECOVERY_TIMEOUT_S)["at"] - since}
 
 

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from bench.driver import PEERS_PYTHON, PeerSpec
 from bench.machine import machine
+from bench.plot import growth_plot, series
 from bench.results import Results
 from bench.roster import BASELINE, can_hand_over, roster
 from bench.rounds import Rounds
 from bench.scenarios import SCENARIOS, Scenario
 from bench.servers import servers
 from bench.table import lines
+from bench.targets import verdicts
 from cli.servers import ServerNotStarted
 from settings import default_data_dir
 
-EXIT_FAILED, EXIT_USAGE, EXIT_NO_SERVERS = 1, 2, 3
+EXIT_FAILED, EXIT_NO_SERVERS, EXIT_INTERRUPTED = 1, 3, 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,18 +29,18 @@ def parser() -> argparse.ArgumentParser:
     told = argparse.ArgumentParser(
         prog="python -m bench steps",
         description=__doc__,
-        epilog="Exit status: 0 all was measured, 1 a peer failed, 2 wrong use, 3 the servers do not start. "
+        epilog="Exit status: 0 all was measured, 1 a peer failed, 2 wrong use, 3 the servers do not start, "
+        "130 interrupted (what was measured is shown). "
         "A missed target is no failure: machines differ.",
     )
-    told.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: 5)")
-    told.add_argument(
-        "--quick", action="store_true", help="without what takes long; one round unless --rounds is given"
-    )
+    told.add_argument("--rounds", type=_positive, help="how often everything is measured (5; with --quick 1)")
+    told.add_argument("--quick", action="store_true", help="without what takes long")
     told.add_argument(
         "--only", metavar="SCENARIO,...", help="only these; a name ending in * stands for all that begin so"
     )
     told.add_argument("--peers", metavar="PEER,...", help=f"only these of: {', '.join(roster())}")
     told.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
+    told.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw how the time a step grows with the chain")
     told.add_argument(
         "--join",
         type=Path,
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; the exit status."""
     told = parser()
     asked = told.parse_args(arguments)
+    rounds_asked = asked.rounds or (1 if asked.quick else 5)
     if asked.list:
         print("\n".join(scenario.name for scenario in SCENARIOS))
         return 0
@@ -67,13 +70,17 @@ def main(arguments: list[str] | None = None) -> int:
         results.note("this version of Perdure has no hand-over: that mode is left out")
     for path in asked.join:
         results.join(json.loads(path.read_text()))
-    offset, began = results.rounds, time.monotonic()
+    offset, began, interrupted = results.rounds, time.monotonic(), False
     try:
         with servers(default_data_dir("bench")) as both:
             results.versions["Servers"] = both.versions()
             rounds = Rounds(both, results, _say, quick=asked.quick)
-            for number in range(asked.rounds):
-                rounds.run(number, peers, scenarios, offset)
+            try:
+                for number in range(rounds_asked):
+                    rounds.run(number, peers, scenarios, offset)
+            except KeyboardInterrupt:
+                results.note("interrupted: later rounds are missing")
+                interrupted = True
     except ServerNotStarted as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_NO_SERVERS
@@ -81,16 +88,42 @@ def main(arguments: list[str] | None = None) -> int:
     _report(results, peers)
     if asked.json:
         asked.json.write_text(json.dumps(results.as_json(), indent=1))
+    if asked.plot:
+        _draw(results, asked.plot)
+    if interrupted:
+        return EXIT_INTERRUPTED
     return EXIT_FAILED if rounds.failures else 0
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
 def _report(results: Results, peers: list[PeerSpec]) -> None:
-    for line in lines(results, {spec.name: spec.title for spec in roster().values()}, BASELINE):
+    for line in lines(results, _titles(), BASELINE):
         print(line)
+    print("Targets (medians; ratios are taken within a round)")
+    for verdict in verdicts(results):
+        print(f"  {verdict.line}")
+    print()
     for title, versions in {"machine": results.machine, **results.versions}.items():
         print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in versions.items()))
     for text in results.notes + [f"{spec.title}: {spec.remark}" for spec in peers if spec.remark]:
         print(f"note: {text}")
+
+
+def _draw(results: Results, path: Path) -> None:
+    try:
+        path.write_text(growth_plot(series(results, _titles())))
+    except ValueError as error:
+        _say(f"no plot: {error}")
+
+
+def _titles() -> dict[str, str]:
+    return {spec.name: spec.title for spec in roster().values()}
 
 
 def _say(text: str) -> None:

@@ -23,8 +23,8 @@ from bench.peers.processes import end_tree, tree, wait_for
 from bench.peers.protocol import Answer, serve
 
 SLOTS = 10_000
-ENDED, ACTING = 0, 1
-STEADY_STEPS, STEADY_S = 600, 0.05
+ENDED, ACTING, BEGAN = 0, 1, 2
+STEADY_STEPS, STEADY_S = 300, 0.1
 LATE = os.environ.get("BENCH_ACKS_LATE") == "1"
 # Long enough for no step here to be taken for lost; short enough that a lost one comes back while we look.
 VISIBILITY_S = 10 if LATE else 3600
@@ -84,6 +84,7 @@ def work(seconds: float, slot: int | None = None) -> None:
 def steady_work(seconds: float) -> None:
     """A step that tells who runs it, and when it ended."""
     _marks[0].put(ACTING, os.getpid())
+    _marks[0].mark(BEGAN)
     time.sleep(seconds)
     _marks[0].mark(ENDED)
 
@@ -161,7 +162,9 @@ class CeleryRaw:
         return {}
 
     def victims(self, what: str) -> Answer:
-        """The process that runs the step of now, or its worker with all processes."""
+        """The process that has just begun a step, or its worker with all processes."""
+        now = time.time()
+        wait_for(lambda: self.marks.get(BEGAN) > now, 10, "no step begins", 0.001)
         acting = int(self.marks.get(ACTING))
         return {"pids": [acting] if what == "child" else tree(psutil.Process(acting).ppid())}
 

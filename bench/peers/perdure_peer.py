@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from bench.actions import ACTING, SLOTS
+from bench.actions import ACTING, BEGAN, SLOTS
 from bench.peers.marks import Marks
 from bench.peers.processes import end_tree, tree, wait_for
 from bench.peers.protocol import Answer, serve
@@ -37,7 +37,7 @@ from settings import ROOT, load_settings
 
 ACTOR = Actor("bench", Role.ADMIN, "127.0.0.1")
 LOOK_EVERY_S = 0.02
-STEADY_STEPS, STEADY_S = 600, 0.05
+STEADY_STEPS, STEADY_S = 300, 0.1
 POOLS = {
     "prefork": [["--pool", "prefork", "-c", "2"]],
     "threads": [["--pool", "threads", "-c", "1"], ["--pool", "threads", "-c", "1"]],
@@ -125,8 +125,10 @@ class Perdure:
         return {}
 
     def victims(self, what: str) -> Answer:
-        """The process that runs the step of now, or its worker with all processes."""
-        acting = int(Marks(Path(os.environ["BENCH_MARKS"]), SLOTS).get(ACTING))
+        """The process that has just begun a step, or its worker with all processes."""
+        marks, now = Marks(Path(os.environ["BENCH_MARKS"]), SLOTS), time.time()
+        wait_for(lambda: marks.get(BEGAN) > now, 10, "no step begins", 0.001)
+        acting = int(marks.get(ACTING))
         return {"pids": [acting] if what == "child" else tree(psutil.Process(acting).ppid())}
 
     def finished_after(self, since: float, timeout_s: float) -> Answer:

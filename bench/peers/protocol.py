@@ -27,14 +27,19 @@ def serve(peer: object) -> None:
     os.dup2(2, 1)
     # Children must not keep the driver's end of the pipe open.
     os.set_inheritable(answers.fileno(), False)
+    stopped = False
     try:
         for line in sys.stdin:
             request = json.loads(line)
             answers.write(json.dumps(_answer(peer, request)) + "\n")
             if request["do"] == "stop":
+                stopped = True
                 return
     finally:
         answers.close()
+        if not stopped:
+            # The driver is gone: what was started here must not outlive it.
+            _answer(peer, {"do": "stop", "with": {}})
 
 
 def _answer(peer: object, request: Answer) -> Answer:
