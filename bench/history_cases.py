@@ -11,7 +11,8 @@ from typing import Any
 from bench.history_load import NEEDLE, RARE_TEMPLATE, RARE_USER
 from orchestration.actions.registry import load_actions
 from orchestration.core.decide import Succeeded
-from orchestration.engine.attempts import Attempts, Held, Lease
+from orchestration.engine.attempts import Attempts
+from orchestration.engine.leases import Held, Lease
 from orchestration.engine.queries import Queries
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.engine.runs import Runs
