@@ -29,6 +29,7 @@ ACTOR = Actor("user-1", Role.ADMIN, "127.0.0.1")
 WORKFLOW = WorkflowSpec.model_validate(
     {"name": "measured", "steps": [{"key": key, "action": "noop"} for key in ("fetch", "build", "store")]}
 )
+DONE = Succeeded({"message": "it went well", "rows": 7})
 OWNER = "worker-1@host"
 # No loaded run is as old as this, all are older than the other.
 LONG_AGO_DAYS, LATELY_DAYS = 3650.0, 1.0
@@ -109,9 +110,16 @@ def _claim(engine: Engine) -> None:
     engine.leases.append(lease)
 
 
+def _hand_over(engine: Engine) -> None:
+    finished = engine.attempts.commit(engine.leases.pop(0), DONE, hand_over=True)
+    if finished.next is None:
+        raise RuntimeError(f"nothing was handed over in {finished.lease.run_id}")
+    engine.leases.append(finished.next)
+
+
 def _finish(engine: Engine) -> None:
     lease = engine.leases.pop(0)
-    for step in engine.attempts.finish(lease, Succeeded({"message": "it went well", "rows": 7})):
+    for step in engine.attempts.finish(lease, DONE):
         engine.ready.append((step.run_id, step.position))
 
 
@@ -177,6 +185,7 @@ WORK = (
     Case("start, 3 steps", _start, 250),
     Case("claim", _claim, 120),
     Case("heartbeat of 8", _heartbeat, 200),
+    Case("finish and hand over", _hand_over, 200),
     Case("finish", _finish, 150),
     Case("stop", _stop, 120),
     Case("claim, refused", _refused_claim, 30),
