@@ -77,12 +77,12 @@ class Rounds:
 
     def _measure(self, peer: Peer, scenario: Scenario, number: int) -> None:
         with self.servers.flush_taking(scenario.flush_ms):
-            before = self.servers.counted()
+            before = self.servers.settled()
             if scenario.probe is None:
                 answer = peer.ask(scenario.request, **scenario.arguments)
             else:
                 answer = scenario.probe(peer, self.servers, scenario.arguments)
-            counted = self.servers.counted().since(before)
+            counted = self.servers.settled().since(before)
         for part, value in scenario.values(scenario.arguments, answer, counted).items():
             name = f"{scenario.name}.{part}" if part else scenario.name
             self.results.add(peer.spec.name, name, number, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ import redis
 
 from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.postgres import create_database, drop_database
+
+# Looking itself sends some 300 bytes, heartbeats and events of idle workers a little more.
+QUIET_BYTES, SETTLE_S, SETTLE_LOOKS = 2000, 0.1, 30
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,18 @@ class Servers:
             broker: dict[str, Any] = client.info("stats")
         wal = self._execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
         return Counted(int(wal), int(broker["total_net_input_bytes"]))
+
+    def settled(self) -> Counted:
+        """What was counted once nothing more comes, such as the last events of a run that has ended."""
+        pause = threading.Event()
+        before = self.counted()
+        for _ in range(SETTLE_LOOKS):
+            pause.wait(SETTLE_S)
+            now = self.counted()
+            if now.since(before).broker_bytes < QUIET_BYTES:
+                return now
+            before = now
+        return before
 
     @contextlib.contextmanager
     def flush_taking(self, milliseconds: float) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -70,6 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
         results.note("this version of Perdure has no hand-over: that mode is left out")
     for path in asked.join:
         results.join(json.loads(path.read_text()))
+    # Also when started in the background, where Ctrl-C is ignored; ended either way, peers and servers go too.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
     offset, began, interrupted = results.rounds, time.monotonic(), False
     try:
         with servers(default_data_dir("bench")) as both:
@@ -78,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 for number in range(rounds_asked):
                     rounds.run(number, peers, scenarios, offset)
+                    _save(results, asked.json)
             except KeyboardInterrupt:
                 results.note("interrupted: later rounds are missing")
                 interrupted = True
@@ -86,8 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_NO_SERVERS
     results.note(f"measured in {time.monotonic() - began:.0f} s")
     _report(results, peers)
-    if asked.json:
-        asked.json.write_text(json.dumps(results.as_json(), indent=1))
+    _save(results, asked.json)
     if asked.plot:
         _draw(results, asked.plot)
     if interrupted:
@@ -113,6 +117,15 @@ def _report(results: Results, peers: list[PeerSpec]) -> None:
         print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in versions.items()))
     for text in results.notes + [f"{spec.title}: {spec.remark}" for spec in peers if spec.remark]:
         print(f"note: {text}")
+
+
+def _save(results: Results, path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(results.as_json(), indent=1))
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _draw(results: Results, path: Path) -> None:
