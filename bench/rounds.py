@@ -9,7 +9,8 @@ from typing import Any
 from bench.driver import Peer, PeerFailed, PeerSpec, running
 from bench.peers.protocol import Unsupported
 from bench.results import Results
-from bench.scenarios import Scenario
+from bench.samples import median
+from bench.scenarios import Scenario, Values
 from bench.servers import Servers
 
 Say = Callable[[str], None]
@@ -77,16 +78,20 @@ class Rounds:
 
     def _measure(self, peer: Peer, scenario: Scenario, number: int) -> None:
         with self.servers.flush_taking(scenario.flush_ms):
-            before = self.servers.settled()
-            if scenario.probe is None:
-                answer = peer.ask(scenario.request, **scenario.arguments)
-            else:
-                answer = scenario.probe(peer, self.servers, scenario.arguments)
-            counted = self.servers.settled().since(before)
-        for part, value in scenario.values(scenario.arguments, answer, counted).items():
+            found = [self._once(peer, scenario) for _ in range(scenario.repeats)]
+        for part in found[0]:
             name = f"{scenario.name}.{part}" if part else scenario.name
+            value = median(values[part] for values in found)
             self.results.add(peer.spec.name, name, number, value)
             self.say(f"    {name}: {value:.3f}")
+
+    def _once(self, peer: Peer, scenario: Scenario) -> Values:
+        before = self.servers.settled()
+        if scenario.probe is None:
+            answer = peer.ask(scenario.request, **scenario.arguments)
+        else:
+            answer = scenario.probe(peer, self.servers, scenario.arguments)
+        return scenario.values(scenario.arguments, answer, self.servers.settled().since(before))
 
     def _failed(self, title: str, error: Exception) -> None:
         self.failures += 1

@@ -30,7 +30,9 @@ class Scenario:
     flush_ms: float = 0.0
     # Only these peers; all if unset.
     peers: tuple[str, ...] | None = None
-    # Repeated in so many rounds at most, and in none with --quick if 0 there.
+    # What is over in a moment is repeated within a round; the round's sample is the median.
+    repeats: int = 1
+    # Measured in so many rounds at most, and in none with --quick if 0 there.
     rounds: int = 1000
     quick_rounds: int = 1000
 
@@ -98,7 +100,14 @@ def _growth() -> Iterator[Scenario]:
         peers = DURABLE if steps > 3000 else (*DURABLE, "celery")
         quick = 0 if steps > 1000 else 1
         yield Scenario(
-            f"growth-{steps}", "chain", {"steps": steps}, growth, peers=peers, rounds=rounds, quick_rounds=quick
+            f"growth-{steps}",
+            "chain",
+            {"steps": steps},
+            growth,
+            repeats=3 if steps <= 100 else 1,
+            peers=peers,
+            rounds=rounds,
+            quick_rounds=quick,
         )
 
 
@@ -119,16 +128,16 @@ def _recovery() -> Iterator[Scenario]:
 
 
 SCENARIOS = (
-    Scenario("chain-100", "chain", {"steps": 100}, per_step),
-    Scenario("chain-100-1kB", "chain", {"steps": 100, "payload_bytes": 1024}, per_step),
+    Scenario("chain-100", "chain", {"steps": 100}, per_step, repeats=3),
+    Scenario("chain-100-1kB", "chain", {"steps": 100, "payload_bytes": 1024}, per_step, repeats=3),
     Scenario("chain-20-50ms", "chain", {"steps": 20, "work_s": 0.05}, per_step),
     Scenario("throughput", "runs", {"runs": 300, "steps": 5}, rate),
-    Scenario("fan-100", "fan", {"width": 100}, milliseconds),
+    Scenario("fan-100", "fan", {"width": 100}, milliseconds, repeats=3),
     Scenario("fan-1000", "fan", {"width": 1000}, milliseconds, quick_rounds=0),
     Scenario("submit", "submit", {"count": 100, "steps": 5}, latency),
     Scenario("flush-chain-100", "chain", {"steps": 100}, per_step, flush_ms=1, peers=DURABLE),
     Scenario("flush-throughput", "runs", {"runs": 300, "steps": 5}, rate, flush_ms=1, peers=DURABLE),
-    Scenario("due", "due", {"delay_s": 1.0}, milliseconds, peers=ENGINES),
+    Scenario("due", "due", {"delay_s": 1.0}, milliseconds, repeats=3, peers=ENGINES),
     *_growth(),
     Scenario(
         "wide",
