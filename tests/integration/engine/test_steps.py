@@ -71,12 +71,13 @@ def test_an_attempt_that_was_taken_over_by_its_own_worker_renews_nothing(engine:
     first = engine.claim(run, 0, "w1")
     clock.advance(engine.attempts.lease_s + 1)
     assert engine.sweep.expired() == 1
-    engine.claim(run, 0, "w1")
+    second = engine.claim(run, 0, "w1")
     lease_until = engine.step(run, 0)["lease_until"]
     clock.advance(1)
-    stale = Held(first.run, first.position, first.attempt)
+    stale, held = (Held(lease.run, lease.position, lease.attempt) for lease in (first, second))
     assert engine.attempts.heartbeat("w1", [stale]) == {stale: "lost"}
     assert engine.step(run, 0)["lease_until"] == lease_until
+    assert engine.attempts.heartbeat("w1", [stale, held]) == {stale: "lost", held: "ok"}
 
 
 def test_a_flaky_step_waits_and_is_tried_again_until_its_attempts_are_spent(engine: Harness, clock: TestClock) -> None:

@@ -17,8 +17,6 @@ from schemas.statuses import RunStatus
 from tests.support.engine import broken_invariants
 
 RUNS = 20_000
-# The purge reads all keys of starts that are kept, and all steps when it is told that runs are long.
-KNOWN_BAD = ("sweep: nothing to purge", "purge of 200 runs")
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +42,7 @@ def queries(history: str) -> Iterator[Queries]:
     database.close()
 
 
-def _case(case: Case) -> Any:
-    known = pytest.mark.xfail(reason="the purge is not bounded yet", raises=AssertionError, strict=True)
-    return pytest.param(case, id=case.name, marks=[known] if case.name in KNOWN_BAD else [])
-
-
-@pytest.mark.parametrize("case", [_case(case) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_call_reads_no_more_with_a_long_history(engine: Engine, case: Case) -> None:
     assert isinstance(engine.database, ExplainedDatabase)
     plan = explain(case, engine, engine.database)

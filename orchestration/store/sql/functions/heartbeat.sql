@@ -16,7 +16,7 @@ BEGIN
     ), renewed AS (
         UPDATE steps s SET lease_until = clock_now() + make_interval(secs => p_lease)
           FROM mine m WHERE s.run_id = m.run_id AND s.position = m.position
-        RETURNING s.run_id, s.position, s.stop_requested
+        RETURNING s.run_id, s.position, s.attempt, s.stop_requested
     )
     SELECT h.run_id, h.position, h.attempt,
            CASE WHEN n.stop_requested THEN 'stop'
@@ -24,7 +24,7 @@ BEGIN
                 WHEN s.run_id IS NOT NULL THEN 'busy'
                 ELSE 'lost' END
       FROM held h
-      LEFT JOIN renewed n ON n.run_id = h.run_id AND n.position = h.position
+      LEFT JOIN renewed n ON n.run_id = h.run_id AND n.position = h.position AND n.attempt = h.attempt
       LEFT JOIN steps s ON s.run_id = h.run_id AND s.position = h.position
                        AND s.status = 'in_progress' AND s.attempt = h.attempt AND s.owner = p_owner;
 END $$;

@@ -12,6 +12,7 @@ END $$;
 
 -- Steps whose time has come: waits that are over become ready; ready ones whose message may be lost are sent again,
 -- with growing pauses. Skips what is locked, so it never waits and two sweeps at once are harmless.
+-- Each due step's run by its id: a planner that does not know how few are due would rather read all running runs.
 CREATE OR REPLACE FUNCTION sweep_due(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     moment  timestamptz := clock_now();
@@ -19,10 +20,11 @@ DECLARE
 BEGIN
     WITH due AS (
         SELECT s.run_id, s.position, s.status, r.public_id, r.priority
-          FROM steps s JOIN runs r ON r.id = s.run_id
-         WHERE s.due_at <= moment AND NOT s.held AND s.status IN ('ready', 'waiting') AND r.status = 'running'
+          FROM steps s, LATERAL (SELECT public_id, priority FROM runs WHERE id = s.run_id AND status = 'running'
+                                    FOR NO KEY UPDATE SKIP LOCKED) r
+         WHERE s.due_at <= moment AND NOT s.held AND s.status IN ('ready', 'waiting')
          ORDER BY s.due_at LIMIT p_limit
-           FOR NO KEY UPDATE OF s, r SKIP LOCKED
+           FOR NO KEY UPDATE OF s SKIP LOCKED
     ), moved AS (
         UPDATE steps s
            SET status = 'ready', waiting_for = NULL,
@@ -120,18 +122,22 @@ $$;
 
 -- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, and keys of
 -- starts, which are kept for a week at least.
-CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
+-- The planner is told that runs are long (see `steps`), and would rather read whole tables for so many of them.
+CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 DECLARE
-    ids  bigint[];
-    t    text;
+    ids          bigint[];
+    t            text;
+    -- A variable, since a volatile function is compared with every row and not looked up.
+    keys_before  timestamptz := least(p_before, clock_now() - interval '7 days');
 BEGIN
     DELETE FROM workers WHERE id IN (
         SELECT w.id FROM workers w
          WHERE coalesce(w.ended_at, w.started_at) < p_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
          LIMIT p_limit);
-    DELETE FROM idempotency_keys WHERE (scope, key) IN (
-        SELECT k.scope, k.key FROM idempotency_keys k
-         WHERE k.created_at < least(p_before, clock_now() - interval '7 days') ORDER BY k.created_at LIMIT p_limit);
+    DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+        SELECT k.ctid FROM idempotency_keys k
+         WHERE k.created_at < keys_before ORDER BY k.created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     SELECT array_agg(id) INTO ids FROM (
         SELECT id FROM runs WHERE ended_at < p_before ORDER BY ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED) x;
     IF ids IS NULL THEN
