@@ -11,6 +11,12 @@ from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from tests.support.workers import Fleet
 
 
+@pytest.fixture(scope="module", params=["0", "60000"], ids=["a task a step", "handed over"])
+def handover_ms(request: pytest.FixtureRequest) -> str:
+    """Both ways from step to step. For a minute, so that steps of any length in these tests are handed over."""
+    return str(request.param)
+
+
 @pytest.fixture
 def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
     """Workers against servers shared with other tests."""
@@ -20,19 +26,20 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="module")
 def shared_fleet(
-    module_database_url: str, module_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    module_database_url: str, module_redis_url: str, tmp_path_factory: pytest.TempPathFactory, handover_ms: str
 ) -> Iterator[Fleet]:
     """Workers that the tests of a module kill one after the other; each finds them replaced."""
-    with Fleet(module_database_url, module_redis_url, tmp_path_factory.mktemp("fleet")) as fleet:
+    directory = tmp_path_factory.mktemp("fleet")
+    with Fleet(module_database_url, module_redis_url, directory, handover_ms=handover_ms) as fleet:
         yield fleet
 
 
 @pytest.fixture
 def private_fleet(
-    private_postgres: EmbeddedPostgres, private_valkey: EmbeddedValkey, tmp_path: Path
+    private_postgres: EmbeddedPostgres, private_valkey: EmbeddedValkey, tmp_path: Path, handover_ms: str
 ) -> Iterator[Fleet]:
     """Workers against servers of their own, which the test may kill."""
-    with Fleet(private_postgres.url, private_valkey.url, tmp_path) as fleet:
+    with Fleet(private_postgres.url, private_valkey.url, tmp_path, handover_ms=handover_ms) as fleet:
         yield fleet
 
 

@@ -19,8 +19,10 @@ def holder(fleet: Fleet, run: StartedRun) -> WorkerProcess:
     return next(worker for worker in fleet.workers if str(owner).startswith(f"{worker.name}@"))
 
 
-def test_a_worker_frozen_beyond_its_lease_cannot_overwrite_its_successor(make_fleet: Callable[..., Fleet]) -> None:
-    fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
+def test_a_worker_frozen_beyond_its_lease_cannot_overwrite_its_successor(
+    make_fleet: Callable[..., Fleet], handover_ms: str
+) -> None:
+    fleet = make_fleet(lease_s="2", heartbeat_s="0.3", handover_ms=handover_ms)
     fleet.worker("w1", "threads")
     fleet.worker("w2", "threads")
     run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 1.5}}, {"key": "b", "action": "t.work"})
@@ -146,16 +148,20 @@ def test_an_attempt_past_its_time_limit_is_ended_and_counts_as_failed(make_fleet
     assert fleet.attempts(run)[0]["error"]["code"] == "timeout"
 
 
-def test_a_worker_that_is_told_to_end_hands_back_what_is_left(make_fleet: Callable[..., Fleet]) -> None:
-    fleet = make_fleet(drain_s="1")
+def test_a_worker_that_is_told_to_end_hands_back_what_is_left(
+    make_fleet: Callable[..., Fleet], handover_ms: str
+) -> None:
+    fleet = make_fleet(drain_s="1", handover_ms=handover_ms)
     worker = fleet.worker("io", "threads")
-    run = fleet.start({"key": "a", "action": "t.pages", "params": {"seconds": 0.4}})
+    run = fleet.start(
+        {"key": "before", "action": "t.work"}, {"key": "a", "action": "t.pages", "params": {"seconds": 0.4}}
+    )
     fleet.wait_for_line("a", "page1")
     worker.process.send_signal(signal.SIGTERM)
     fleet.wait_for(run, "completed")
     assert worker.starts == 2
-    step = fleet.steps(run)[0]
+    step = fleet.steps(run)[1]
     assert (step["attempt"], step["failures"], step["losses"]) == (2, 0, 0)
-    assert [a["outcome"] for a in fleet.attempts(run)] == ["handed_back", "completed"]
+    assert [a["outcome"] for a in fleet.attempts(run)] == ["completed", "handed_back", "completed"]
     assert all(count == 1 for count in (fleet.effects(f"page{n}")["a"] for n in range(1, 11)))
     fleet.check(run)

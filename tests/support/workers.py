@@ -112,6 +112,7 @@ class Fleet:
             "REDIS_URL": redis_url,
             "PERDURE_DATA_DIR": str(directory / "data"),
             "PERDURE_TESTING": "1",
+            "PERDURE_HANDOVER_MS": "0",
             "PERDURE_FAULT_HOOK": "tests.support.fault_hook.fault",
             "PERDURE_ACTIONS": "tests.support.fault_actions",
             "PERDURE_TEST_FAULTS": str(self.faults),
