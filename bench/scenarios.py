@@ -91,7 +91,7 @@ def seconds(_: Mapping[str, Any], answer: Answer, __: Counted) -> Values:
 
 ENGINES = ("perdure", "perdure-handover")
 DURABLE = (*ENGINES, "dbos", "procrastinate")
-LONG_CHAINS = {10: 1000, 100: 1000, 1000: 3, 3000: 1, 10_000: 1}
+LONG_CHAINS = {10: 1000, 100: 1000, 1000: 2, 3000: 1, 10_000: 1}
 
 
 def _growth() -> Iterator[Scenario]:
@@ -122,8 +122,8 @@ def _recovery() -> Iterator[Scenario]:
             apart=what,
             probe=recovery,
             peers=(*ENGINES, "celery-late") if what in ("child", "worker", "valkey") else ENGINES,
-            rounds=3,
-            quick_rounds=1,
+            rounds=2,
+            quick_rounds=1 if what == "worker" else 0,
         )
 
 
@@ -133,10 +133,12 @@ SCENARIOS = (
     Scenario("chain-20-50ms", "chain", {"steps": 20, "work_s": 0.05}, per_step),
     Scenario("throughput", "runs", {"runs": 300, "steps": 5}, rate),
     Scenario("fan-100", "fan", {"width": 100}, milliseconds, repeats=3),
-    Scenario("fan-1000", "fan", {"width": 1000}, milliseconds, quick_rounds=0),
+    Scenario("fan-1000", "fan", {"width": 1000}, milliseconds, rounds=2, quick_rounds=0),
     Scenario("submit", "submit", {"count": 100, "steps": 5}, latency),
     Scenario("flush-chain-100", "chain", {"steps": 100}, per_step, flush_ms=1, peers=DURABLE),
-    Scenario("flush-throughput", "runs", {"runs": 300, "steps": 5}, rate, flush_ms=1, peers=DURABLE),
+    Scenario(
+        "flush-throughput", "runs", {"runs": 300, "steps": 5}, rate, flush_ms=1, peers=DURABLE, rounds=3, quick_rounds=0
+    ),
     Scenario("due", "due", {"delay_s": 1.0}, milliseconds, repeats=3, peers=ENGINES),
     *_growth(),
     Scenario(
@@ -147,11 +149,11 @@ SCENARIOS = (
         flush_ms=5,
         start={"pool": "wide"},
         peers=ENGINES,
-        rounds=3,
+        rounds=2,
         quick_rounds=1,
     ),
     Scenario(
-        "idle", "", {"seconds": 20}, percent, apart="idle", probe=idle, peers=ENGINES[:1], rounds=2, quick_rounds=1
+        "idle", "", {"seconds": 20}, percent, apart="idle", probe=idle, peers=ENGINES[:1], rounds=1, quick_rounds=0
     ),
     Scenario(
         "memory",
