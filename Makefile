@@ -4,7 +4,7 @@ PY = .venv/bin/python
 PACKAGES = schemas orchestration messaging workers api cli bench
 MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
 
-.PHONY: help setup demo up lint test test-fast bench bench-history docs lock clean
+.PHONY: help setup demo up lint test test-fast bench bench-http bench-history docs lock clean
 
 help:
 	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint       ruff, mypy and the import contracts'
 	@echo 'make setup      the virtual environment with the pinned packages'
 	@echo 'make bench      durable steps against Celery alone, DBOS, Prefect and procrastinate (ARGS=--quick)'
+	@echo 'make bench-http  polling, starts and the relay, beside a bare Flask answer (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
 	@echo 'make docs       docs/configuration.md from the settings'
 	@echo 'make lock       the lock files again (needs uv)'
@@ -44,6 +45,9 @@ test-fast: setup
 bench: setup
 	@sh bench/peers/setup.sh
 	@$(PY) -m bench steps $(ARGS)
+
+bench-http: setup
+	@$(PY) -m bench.http $(ARGS)
 
 bench-history: setup
 	$(PY) -m bench.history $(ARGS)
