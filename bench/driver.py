@@ -104,8 +104,13 @@ class Peer:
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the peer at once; its processes are of its group."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
 
 
 @contextlib.contextmanager
@@ -114,8 +119,13 @@ def running(spec: PeerSpec, database_url: str, redis_url: str, directory: Path) 
     peer = Peer(spec, database_url, redis_url, directory)
     try:
         yield peer
-    finally:
+    except KeyboardInterrupt:
+        peer.kill()  # it may be in the midst of an answer
+        raise
+    except BaseException:
         peer.close()
+        raise
+    peer.close()
 
 
 def _tail(path: Path) -> str:
