@@ -11,8 +11,27 @@ from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from socketio.packet import EVENT
 
-# A client with this many packets unsent is behind: it gets no more until it has taken them.
-PACKETS_BEHIND = 100
+# A client with this many packets unsent is behind: it gets no more until it has taken them. One holds up to 128 KiB.
+PACKETS_BEHIND = 20
+
+
+class Frames(bytes):
+    """WebSocket frames as they go over the wire; a server's are the same for every client."""
+
+
+def event_frames(event: str, texts: Iterable[str]) -> Frames:
+    """The frames of events with these data, given as JSON text."""
+    return Frames(b"".join(_frame(f'{MESSAGE}{EVENT}["{event}",{text}]'.encode()) for text in texts))
+
+
+def _frame(message: bytes) -> bytes:
+    """A whole text message (RFC 6455, 5.2)."""
+    size = len(message)
+    if size < 126:
+        return b"\x81" + bytes((size,)) + message
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + message
+    return b"\x81\x7f" + size.to_bytes(8, "big") + message
 
 
 class Clients:
@@ -23,7 +42,13 @@ class Clients:
 
     def send(self, event: str, text: str, sids: Iterable[str]) -> None:
         """Queue an event, its data given as JSON text. Clients that are gone get nothing."""
-        packet = EnginePacket(MESSAGE, f'{EVENT}["{event}",{text}]')
+        self.send_frames(event_frames(event, (text,)), sids)
+
+    def send_frames(self, frames: Frames, sids: Iterable[str]) -> None:
+        """Queue frames, to be sent in one piece. Clients that are gone get nothing."""
+        packet = EnginePacket(MESSAGE)
+        # What Engine.IO hands to the WebSocket, see `RelayWebSocket.send`.
+        packet.encode_cache = frames
         for sid in sids:
             socket = self._socket(sid)
             if socket is not None and not socket.closed:

@@ -15,7 +15,7 @@ from api.auth.identity import session_cookie_name
 from api.refusal import Refusal
 from api.relay import parameters
 from api.relay.admission import Admission, Credentials, Member
-from api.relay.clients import Clients
+from api.relay.clients import Clients, Frames, event_frames
 from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
 from api.relay.problems import problem_of
@@ -36,6 +36,7 @@ FIND_STREAM_S = 1.0
 SIGN_IN_S = 10.0
 LOOK_S = 5.0
 BEHIND_S = 0.05
+KEPT_BATCHES = 128
 
 
 class Sockets:
@@ -49,6 +50,7 @@ class Sockets:
         self._members: dict[str, Member] = {}
         self._subscriptions: dict[str, dict[str, gevent.Greenlet]] = {}
         self._rooms: dict[str, Room] = {}
+        self._made: dict[tuple[str, int, int, int], Frames] = {}
         spawn_vital(self._drop_strangers)
 
     def connect(self, sid: str, credentials: Credentials) -> None:
@@ -139,8 +141,20 @@ class Sockets:
     def _send(self, sid: str, run_id: str, batch: Batch) -> None:
         if batch.truncated:
             self._clients.send("truncated", place_text(run_id, batch.position), (sid,))
-        for entry in batch.entries:
-            self._clients.send("workflow_event", event_text(run_id, entry), (sid,))
+        if batch.entries:
+            self._clients.send_frames(self._frames(run_id, batch), (sid,))
+
+    def _frames(self, run_id: str, batch: Batch) -> Frames:
+        """A batch as it goes to a client. Those who watch a run mostly get the same ones, shortly after one another."""
+        first, last = batch.entries[0].position, batch.entries[-1].position
+        place = (run_id, first.epoch, first.seq, last.seq)
+        frames = self._made.get(place)
+        if frames is None:
+            frames = event_frames("workflow_event", [event_text(run_id, entry) for entry in batch.entries])
+            if len(self._made) >= KEPT_BATCHES:
+                self._made.clear()
+            self._made[place] = frames
+        return frames
 
     def _room(self, run_id: str) -> Room:
         room = self._rooms.get(run_id)
