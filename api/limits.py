@@ -14,6 +14,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from api.refusal import Refusal
+from api.refusal_log import RefusalLog
 
 log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -46,13 +47,20 @@ class Limiter:
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._shared: MovingWindowRateLimiter | None = None
         self._retry_at = 0.0
+        self.refusals = RefusalLog()
 
     def hit(self, name: str, who: str, cost: int = 1) -> None:
         """Count a request of `who`, that stands for `cost` of them; one that is refused counts nothing.
 
         Raises: Refusal (429 with Retry-After) when it is one too many; without Retry-After when it always will be.
         """
-        rate = self._rates[name]
+        try:
+            self._hit(self._rates[name], name, who, cost)
+        except Refusal:
+            self.refusals.note(f"{name}, over its limit,", who)
+            raise
+
+    def _hit(self, rate: RateLimitItem, name: str, who: str, cost: int) -> None:
         if cost > rate.amount:
             raise Refusal(
                 429,

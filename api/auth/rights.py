@@ -84,6 +84,7 @@ def _check_rights() -> BaseResponse | None:
     if actor is None:
         if bearer is not None:
             services.limiter.hit("sign_in", _address())
+            services.limiter.refusals.note("a token that is not valid was", _address())
         return _lead_to_sign_in()
     g.actor = replace(actor, address=_address())
     if bearer is None:

@@ -42,6 +42,7 @@ def sign_in(services: Services, *, code: str | None, token: str | None) -> Signe
         session = accounts.exchange_token(services.database, token or "")
     actor = identify(services.database, bearer=None, session=session)
     if session is None or actor is None:
+        services.limiter.refusals.note("signing in was", address)
         raise Refusal(
             401,
             "sign_in_failed",

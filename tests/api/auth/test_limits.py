@@ -73,3 +73,19 @@ def test_a_limited_view_counts_each_user_apart(settings: Settings, client_of, to
     statuses = [app.test_client().get("/try", headers=who).status_code for who in (*headers, *headers)]
     # Both viewers' tokens are of one user.
     assert statuses == [200, 200, 200, 429, 429, 200]
+
+
+def test_failed_sign_ins_are_logged_with_the_address_and_without_the_secret(
+    anonymous: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert anonymous.post("/auth/exchange", json={"code": "wrong-secret"}).status_code == 401
+    assert anonymous.get("/workflow/runs", headers={"Authorization": "Bearer wrong-secret"}).status_code == 401
+    while anonymous.post("/auth/exchange", json={"token": "wrong-secret"}).status_code != 429:
+        pass
+    lines = [record.getMessage() for record in caplog.records if record.name == "api.refusal_log"]
+    assert lines[:2] == [
+        "signing in was refused to 127.0.0.1",
+        "a token that is not valid was refused to 127.0.0.1",
+    ]
+    assert lines[-1] == "sign_in, over its limit, refused to 127.0.0.1"
+    assert "wrong-secret" not in caplog.text

@@ -73,9 +73,13 @@ BEGIN
     END LOOP;
 
     -- The new runs by their place; NULL for one that was there.
-    SELECT array_agg(CASE WHEN r.id = ANY (made) THEN r.id END ORDER BY e.place) INTO ids
-      FROM jsonb_array_elements(p_start -> 'runs') WITH ORDINALITY AS e(run, place)
-      JOIN runs r ON r.public_id = e.run ->> 'public_id';
+    IF total = 1 AND made <> '{}' THEN
+        ids := made;
+    ELSE
+        SELECT array_agg(CASE WHEN r.id = ANY (made) THEN r.id END ORDER BY e.place) INTO ids
+          FROM jsonb_array_elements(p_start -> 'runs') WITH ORDINALITY AS e(run, place)
+          JOIN runs r ON r.public_id = e.run ->> 'public_id';
+    END IF;
     INSERT INTO run_documents (run_id, name, template_id, workflow, params, ssh, metadata, request_hash, created_by,
                                created_role, forked_from)
     SELECT ids[e.place], e.run ->> 'name', e.run ->> 'template_id', e.run -> 'workflow', e.run -> 'params',
