@@ -36,10 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loads = jobs(stack, options.seconds)
         for round_ in range(options.rounds):
             found: dict[str, Figures] = {}
-            names = list(loads)
-            for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
+            for name, load in loads.items():
                 _say(f"round {round_ + 1} of {options.rounds}: {name}")
-                found[name] = run_job(loads[name], 304 if name == "304" else 200)
+                found[name] = run_job(load, 304 if name == "304" else 200)
                 busiest[name] = max(busiest.get(name, 0), found[name].busy)
             for case in CASES:
                 samples.setdefault(case.name, []).append(case.value(found))
