@@ -1,4 +1,4 @@
-"""A mend for kombu 5.7: a worker must outlive the loss of its broker while a task runs."""
+"""Mends for kombu 5.7: a worker must outlive the loss of its broker, whenever it comes and however short it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import redis.exceptions
 from kombu.transport.redis import Channel as _Channel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 Channel: Any = _Channel
 _original = Channel._connparams
@@ -17,12 +19,18 @@ def _connparams(self: Any, asynchronous: bool = False) -> Any:
     # exits ("Unrecoverable error") instead of connecting again. A connection error says what really happened.
     if self.connection is None or self.connection.client is None:
         raise redis.exceptions.ConnectionError("this channel belongs to a broker connection that was lost")
-    return _original(self, asynchronous)
+    params = _original(self, asynchronous)
+    if asynchronous:
+        # The connections of the event loop. redis-py would open them again by itself: when the broker is back before
+        # the loop has seen that it was gone, the loop then waits for a message of remote control on a new socket that
+        # nobody polls, for minutes, and takes no task meanwhile. Celery shall hear of the loss, and connect anew.
+        params["retry"] = Retry(NoBackoff(), 0)
+    return params
 
 
 def patch_kombu() -> None:
-    """Apply the mend to this process. Doing it again changes nothing.
+    """Apply the mends to this process. Doing it again changes nothing.
 
-    It can go when tests/integration/messaging/test_broker_loss.py passes without it.
+    They can go when tests/integration/messaging/test_broker_loss.py and tests/faults/test_outages.py pass without them.
     """
     Channel._connparams = _connparams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
@@ -27,6 +28,18 @@ def test_valkey_killed_in_the_middle_of_a_run(private_fleet: Fleet, private_valk
     private_valkey.start()
     private_fleet.wait_for(run, "completed")
     assert set(private_fleet.effects().values()) == {1}
+    private_fleet.check(run)
+
+
+def test_valkey_restarted_before_a_worker_notices(private_fleet: Fleet, private_valkey: EmbeddedValkey) -> None:
+    worker = private_fleet.worker("io", "threads")
+    run = private_fleet.start(*chain(count=4))
+    private_fleet.wait_for_line("s1", "begin")
+    worker.process.send_signal(signal.SIGSTOP)
+    private_valkey.kill()
+    private_valkey.start()
+    worker.process.send_signal(signal.SIGCONT)
+    assert private_fleet.wait_for(run, "completed") < 3 * 3 + 2
     private_fleet.check(run)
 
 
