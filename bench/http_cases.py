@@ -36,7 +36,7 @@ class Case:
 
 
 def jobs(stack: Stack, seconds: float) -> dict[str, Job]:
-    """The loads of one round, in the order they are run; the bare app has its turn beside each that is compared with it."""
+    """The loads of one round, in this order; the bare app has its turn beside each that is compared with it."""
     token = stack.token
 
     def steps(count: int) -> list[dict[str, str]]:

@@ -10,12 +10,14 @@ from cli.client import Client
 from cli.commands.following import follow_to_the_end
 from cli.commands.options import AsJson, Follow, NewId
 from cli.output import print_json, print_line
-from cli.workflow_file import read_params, read_workflow
+from cli.workflow_file import BadInput, read_params, read_workflow
 from schemas.json import JsonObject
 
 
 def start(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="workflow in YAML or JSON; - reads the standard input")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="workflows in YAML or JSON; - reads the standard input")
+    ],
     run_id: NewId = None,
     follow: Follow = False,
     param: Annotated[
@@ -24,27 +26,47 @@ def start(
     ssh: Annotated[str | None, typer.Option(help="the host: 'ssh -p 22 user@host'")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a run of a workflow.
+    """Start a run of a workflow; of several workflows one run each, all or none.
 
-    The run belongs to the server: this command may end, the run goes on.
+    The runs belong to the server: this command may end, they go on.
 
     Example:
       perdure start nightly.yaml --follow
       perdure start nightly.yaml --id nightly-7 --param folder=/srv/photos
+      perdure start monday/*.yaml
     """
-    body = read_workflow(file)
-    params = read_params(param or [])
+    if len(files) > 1 and (run_id is not None or follow):
+        raise BadInput("--id and --follow are for one workflow")
+    given = read_params(param or [])
+    bodies = [_body(read_workflow(file), given, ssh) for file in files]
+    client = Client.find()
+    if len(bodies) > 1:
+        _tell_many(client.start("/workflow/start/many", {"runs": bodies}), as_json=as_json)
+        return
+    if run_id is not None:
+        bodies[0]["workflow_id"] = run_id
+    tell_started(client, client.start("/workflow/start", bodies[0]), follow=follow, as_json=as_json)
+
+
+def _body(body: JsonObject, params: JsonObject, ssh: str | None) -> JsonObject:
+    """What is sent for one workflow."""
     if params:
         body["params"] = {**(body.get("params") or {}), **params}
-    if run_id is not None:
-        body["workflow_id"] = run_id
     if ssh is not None:
         body["ssh"] = ssh
     body.setdefault("metadata", {})
     if isinstance(body["metadata"], dict):
         body["metadata"].setdefault("initiated_from", "cli")
-    client = Client.find()
-    tell_started(client, client.start("/workflow/start", body), follow=follow, as_json=as_json)
+    return body
+
+
+def _tell_many(answer: JsonObject, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    print_line(str(answer["message"]))
+    for run in answer["runs"]:
+        print_line(f"{run['workflow_id']}: {run['status']}{'' if run['created'] else ', was already started'}")
 
 
 def tell_started(client: Client, started: JsonObject, *, follow: bool, as_json: bool) -> None:

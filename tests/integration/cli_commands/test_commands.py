@@ -41,6 +41,22 @@ def test_runs_are_listed_and_shown_as_json(perdure: Perdure) -> None:
     assert perdure.json("ps", "--search", "listed-1", "--status", "failed") == []
 
 
+def test_several_files_are_started_together_or_not_at_all(perdure: Perdure, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.json", "two.json", "bad.json")]
+    for file, action in zip(files, ("noop", "noop", "nope"), strict=True):
+        file.write_text(json.dumps({"workflow_id": f"many-{file.stem}", "steps": [{"key": "a", "action": action}]}))
+    refused = perdure.call("start", *map(str, files))
+    assert refused.returncode != 0
+    assert "/runs/2/steps/0/action" in refused.stdout + refused.stderr
+    assert perdure.json("ps", "--search", "many-") == []
+    assert perdure("start", *map(str, files[:2])).splitlines() == [
+        "2 of 2 workflows started",
+        "many-one: running",
+        "many-two: running",
+    ]
+    assert "one workflow" in perdure.call("start", *map(str, files[:2]), "--follow").stderr
+
+
 def test_ctrl_c_ends_the_watching_and_not_the_run(perdure: Perdure) -> None:
     run_id = perdure.start(LONG)
     watching = perdure.begin("show", run_id, "--follow")
