@@ -6,10 +6,11 @@ An event assigns absolute values, so that replaying one twice changes nothing. I
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from schemas.json import Json, JsonObject
 from schemas.statuses import RunStatus, StepStatus, WaitReason
@@ -81,12 +82,15 @@ class LogEvent(BaseModel):
 Event = RunEvent | StepEvent | ProgressEvent | LogEvent
 
 
-class Position(BaseModel):
-    """A place in a run's event stream. `0-0` is before everything."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a run's event stream, both numbers from 0. `0-0` is before everything.
 
-    model_config = ConfigDict(frozen=True)
-    epoch: int = Field(0, ge=0)
-    seq: int = Field(0, ge=0)
+    No model, since one is made for each event that is read.
+    """
+
+    epoch: int = 0
+    seq: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Position:
