@@ -82,6 +82,8 @@ def demo_settings(directory: Path) -> Settings:
         sync_root=directory / "sync",
         repository_schemes=tuple(REPOSITORY_SCHEMES.split(",")),
         workflow_step_delay_s=0,
+        # Each step a Celery task of its own, as whoever looks at it in Flower expects.
+        handover_ms=0,
     )
 
 

@@ -32,6 +32,7 @@ class Lifecycle:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.owner = ""
+        self._hostname = ""
         self._keeper_path = ""
         self._main_pid = 0
         self._process: WorkerProcess | None = None
@@ -60,11 +61,10 @@ class Lifecycle:
             self._main_pid = os.getpid()
             pool = pool_of(sender.pool_cls)
             threads = 1 if pool == "prefork" else int(sender.concurrency)
-            self.owner = f"{sender.hostname}-{uuid.uuid4().hex[:8]}"
-            self._start_keeper(str(sender.hostname))
-            self._process = WorkerProcess(
-                self.settings, owner=self.owner, keeper_path=self._keeper_path, role="main", threads=threads
-            )
+            self._hostname = str(sender.hostname)
+            self.owner = f"{self._hostname}-{uuid.uuid4().hex[:8]}"
+            self._start_keeper(self._hostname)
+            self._process = self._make_process("main", threads)
 
     def _on_child(self, **_: Any) -> None:
         """A pool child: its own connections, its own line to the keeper."""
@@ -72,9 +72,17 @@ class Lifecycle:
             if self._process is not None:
                 # The parent's line, inherited: while we hold it open, the keeper would not see the parent die.
                 self._process.keeper.close()
-            self._process = WorkerProcess(
-                self.settings, owner=self.owner, keeper_path=self._keeper_path, role="child", threads=1
-            )
+            self._process = self._make_process("child", 1)
+
+    def _make_process(self, role: str, threads: int) -> WorkerProcess:
+        return WorkerProcess(
+            self.settings,
+            owner=self.owner,
+            hostname=self._hostname,
+            keeper_path=self._keeper_path,
+            role=role,
+            threads=threads,
+        )
 
     def _on_shutting_down(self, **_: Any) -> None:
         self.drain()

@@ -25,6 +25,7 @@ from workers.acting import Acting
 from workers.emitter import Flusher
 from workers.keeper_client import KeeperClient
 from workers.runner import FaultHook, Runner
+from workers.task_events import TaskEvents
 
 log = logging.getLogger("perdure.worker")
 
@@ -47,7 +48,9 @@ ACTION_SETTINGS = (
 class WorkerProcess:
     """One process that runs actions: a prefork child, or the main process of a threads worker."""
 
-    def __init__(self, settings: Settings, *, owner: str, keeper_path: str, role: str, threads: int) -> None:
+    def __init__(
+        self, settings: Settings, *, owner: str, hostname: str, keeper_path: str, role: str, threads: int
+    ) -> None:
         self._is_child = role == "child"
         self.keeper = KeeperClient(
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
@@ -55,9 +58,10 @@ class WorkerProcess:
         # One connection for each thread that acts, and one for the flusher.
         database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1)
         events = EventStream(settings.redis_url)
+        app = make_celery(settings.redis_url)
         attempts = Attempts(
             database,
-            CeleryDispatcher(make_celery(settings.redis_url)),
+            CeleryDispatcher(app),
             events,
             lease_s=settings.lease_s,
             resend_s=settings.resend_s,
@@ -75,6 +79,7 @@ class WorkerProcess:
             secrets=SecretStore(settings.secrets_dir, os.environ),
             fault_hook=load_fault_hook(settings),
             hand_over_s=settings.handover_ms / 1000,
+            task_events=TaskEvents(app, hostname),
         )
 
     def attempt(self, run_id: str, position: int) -> None:

@@ -19,6 +19,7 @@ from orchestration.secrets import SecretStore
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
 from workers.keeper_client import KeeperClient
+from workers.task_events import TaskEvents
 from workers.watches import HAND_OVER_PATIENCE_S
 
 log = logging.getLogger("perdure.runner")
@@ -36,11 +37,12 @@ FaultHook = Callable[[str, str, str], None]
 
 @dataclass(frozen=True)
 class Taken:
-    """An attempt that the keeper knows of."""
+    """An attempt that the keeper knows of. `handed_over`: no message named it."""
 
     lease: Lease
     token: CancelToken
     held: Held
+    handed_over: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Runner:
     secrets: SecretStore
     fault_hook: FaultHook
     hand_over_s: float = 0.0
+    task_events: TaskEvents | None = None
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
@@ -81,12 +84,24 @@ class Runner:
             return
         taken: Taken | None = self._take(lease, slice_ends)
         while taken is not None:
-            taken = self._run(taken, slice_ends)
+            if taken.handed_over and self.task_events is not None:
+                taken = self._run_told(taken, slice_ends, self.task_events)
+            else:
+                taken = self._run(taken, slice_ends)
+
+    def _run_told(self, taken: Taken, slice_ends: float, task_events: TaskEvents) -> Taken | None:
+        began = time.monotonic()
+        task_events.began(taken.lease)
+        try:
+            return self._run(taken, slice_ends)
+        finally:
+            task_events.ended(taken.lease, time.monotonic() - began)
 
     def _take(self, lease: Lease, slice_ends: float, after: Held | None = None) -> Taken:
         token = CancelToken()
         hands_over_s = max(0.0, slice_ends - time.monotonic())
-        return Taken(lease, token, self.keeper.hold(lease, token, hands_over_s=hands_over_s, after=after))
+        held = self.keeper.hold(lease, token, hands_over_s=hands_over_s, after=after)
+        return Taken(lease, token, held, handed_over=after is not None)
 
     def _run(self, taken: Taken, slice_ends: float) -> Taken | None:
         """Run an attempt; the one that was handed over as it ended, if one was."""
