@@ -25,9 +25,10 @@ for i = 6, #ARGV do
     seq = seq + 1
     redis.call('XADD', key, 'MAXLEN', '~', max_length, string.format('%.0f-%.0f', epoch, seq), 'e', ARGV[i], 's', server)
 end
+local ttl = redis.call('TTL', key)
 if kind == 'final' then
     redis.call('EXPIRE', key, ARGV[4])
-elseif kind == 'open' or redis.call('TTL', key) == -1 then
+elseif ttl == -1 or (kind == 'open' and ttl < tonumber(ARGV[5]) - 3600) then  -- not with each event: it is a write
     redis.call('EXPIRE', key, ARGV[5])
 end
 return string.format('%.0f-%.0f', epoch, seq)

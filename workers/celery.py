@@ -11,6 +11,7 @@ from logs import configure_logs
 from messaging.celery_app import make_celery
 from orchestration.actions.registry import load_actions
 from settings import Settings, SettingsInvalid, load_settings
+from workers.gather_events import GatherEvents
 from workers.janitor import janitor_step
 from workers.lifecycle import Lifecycle
 from workers.tasks import register_actions
@@ -28,6 +29,7 @@ def make_worker(settings: Settings) -> Celery:
     register_actions(app, load_actions(settings.actions), lifecycle)
     lifecycle.connect(app)
     app.steps["worker"].add(janitor_step(settings))
+    app.steps["consumer"].add(GatherEvents)
     return app
 
 

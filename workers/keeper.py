@@ -37,6 +37,9 @@ log = logging.getLogger("perdure.keeper")
 
 # The worker's group is signalled as a whole; the keeper goes when the main process is gone.
 IGNORED = (signal.SIGTERM, signal.SIGINT)
+# What the processes say while steps are short is heard in one go, so that it costs next to nothing. It delays the news
+# of a death or a stop by as much.
+GATHER_S = 0.02
 # After a drain's time is up, how long what is left may take to obey.
 DRAIN_GRACE_S = 2.0
 # And how long after it the worker may take to end.
@@ -71,7 +74,9 @@ class Keeper:
         """Serve until the main process is gone and all it held is accounted for."""
         while self._main_lives() or self.clients or not self.endings.is_empty:
             self._follow_session()
-            self._listen(self._pause())
+            if self._listen(self._pause()):
+                time.sleep(GATHER_S)
+                self._listen(0)
             if self.session.heard_stop():
                 self.next_beat = 0.0
             self._beat()
@@ -111,13 +116,16 @@ class Keeper:
             if self.followed is not None:
                 self.selector.register(self.followed[1], selectors.EVENT_READ)
 
-    def _listen(self, pause_s: float) -> None:
-        """Hear what there is to hear, for `pause_s` at most."""
+    def _listen(self, pause_s: float) -> bool:
+        """Hear what there is to hear, for `pause_s` at most; whether a process said something."""
+        heard = False
         for key, _ in self.selector.select(pause_s):
             if key.fileobj is self.server:
                 self._welcome()
             elif isinstance(key.fileobj, socket.socket):
+                heard = True
                 self._read(self.clients[key.fileobj])
+        return heard
 
     def _welcome(self) -> None:
         try:

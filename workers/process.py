@@ -56,7 +56,7 @@ class WorkerProcess:
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
         )
         # One connection for each thread that acts, and one for the flusher.
-        database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1)
+        database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1, keeps=True)
         events = EventStream(settings.redis_url)
         app = make_celery(settings.redis_url)
         attempts = Attempts(

@@ -111,7 +111,7 @@ class Sweep:
         return sum(self.end(row, outcome, lease_before=None) for row in rows)
 
     def claimed_by(self, owner: str, run_id: str, position: int | None) -> list[Held]:
-        """The attempt at a step that `owner` holds, if it holds one; without a position, those at any step of the run."""
+        """The attempt at a step that `owner` holds, if any; without a position, those at any step of the run."""
         rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
         return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 

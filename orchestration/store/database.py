@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from orchestration.errors import StoreRefused, StoreUnavailable
 
@@ -72,10 +73,16 @@ class _FunctionsReplaced(StoreUnavailable):
 
 
 class Database:
-    """A pool of autocommitting connections. Opens none until the first call; safe to share between threads."""
+    """A pool of autocommitting connections. Opens none until the first call; safe to share between threads.
 
-    def __init__(self, url: str, *, name: str = "perdure", size: int = 5) -> None:
+    `keeps`: each thread keeps its connection between calls, which saves taking it from the pool and giving it back, as
+    long as a small query takes. For processes whose threads are few and busy.
+    """
+
+    def __init__(self, url: str, *, name: str = "perdure", size: int = 5, keeps: bool = False) -> None:
         self.url = url
+        self._keeps = keeps
+        self._kept = threading.local()
         # The pool alone: an engine sends queries of its own with each first connection.
         self._pool = QueuePool(
             lambda: open_connection(url, name=name),  # type: ignore[arg-type]
@@ -119,10 +126,7 @@ class Database:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        try:
-            connection = self._pool.connect()
-        except PoolTimeoutError as error:
-            raise StoreUnavailable("all connections to PostgreSQL are in use") from error
+        connection = self._take()
         try:
             with connection.cursor() as cursor:  # type: ignore[attr-defined]
                 yield cursor
@@ -134,10 +138,24 @@ class Database:
             if isinstance(error, _REPLACED) or "cache lookup failed" in str(error):
                 raise _FunctionsReplaced(f"PostgreSQL has no such function just now: {_first_line(error)}") from error
             if not isinstance(error, _KEEPS_CONNECTION):
+                self._kept.connection = None
                 connection.invalidate()
             raise StoreUnavailable(f"PostgreSQL did not answer: {_first_line(error)}") from error
         finally:
-            connection.close()
+            if not self._keeps:
+                connection.close()
+
+    def _take(self) -> PoolProxiedConnection:
+        kept: PoolProxiedConnection | None = getattr(self._kept, "connection", None)
+        if kept is not None:
+            return kept
+        try:
+            connection = self._pool.connect()
+        except PoolTimeoutError as error:
+            raise StoreUnavailable("all connections to PostgreSQL are in use") from error
+        if self._keeps:
+            self._kept.connection = connection
+        return connection
 
 
 def as_jsonb(value: Any) -> str:
