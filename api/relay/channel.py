@@ -18,6 +18,8 @@ KEPT_BYTES = 1024 * 1024
 BATCH_EVENTS = 100
 BATCH_BYTES = 128 * 1024
 LOOK_AGAIN_S = 5.0
+# How an event begins that is a piece of a log, see schemas/events.py.
+LOG = '{"type":"log"'
 
 
 class Channel:
@@ -29,6 +31,8 @@ class Channel:
         self.watchers = 0
         # Set once and then replaced, so that who took it before looking cannot miss what comes after.
         self.changed = Event()
+        # The same, but not for lines of logs, which are in no state.
+        self.altered = Event()
         self._kept: list[Entry] = []
         self._kept_bytes = 0
 
@@ -37,7 +41,7 @@ class Channel:
         self._kept.clear()
         self._kept_bytes = 0
         self.head = head
-        self._tell()
+        self._tell(altered=True)
 
     def extend(self, batch: Batch) -> None:
         """Take what the reader loop read behind `head`."""
@@ -50,7 +54,7 @@ class Channel:
             self._kept_bytes -= sum(len(entry.text) for entry in self._kept[:BATCH_EVENTS])
             del self._kept[:BATCH_EVENTS]
         self.head = batch.position
-        self._tell()
+        self._tell(altered=not all(entry.text.startswith(LOG) for entry in batch.entries))
 
     def after(self, position: Position) -> Batch | None:
         """A batch of what comes after a position, if that is kept here."""
@@ -63,9 +67,12 @@ class Channel:
             return None
         return _cut(self._kept[start : start + BATCH_EVENTS])
 
-    def _tell(self) -> None:
+    def _tell(self, *, altered: bool) -> None:
         told, self.changed = self.changed, Event()
         told.set()
+        if altered:
+            told, self.altered = self.altered, Event()
+            told.set()
 
 
 class Cursor:

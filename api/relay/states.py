@@ -100,10 +100,10 @@ class StateFeed:
         with self._hub.watch(self.run_id) as channel:
             self._channel = channel
             while True:
-                changed = channel.changed
+                altered = channel.altered
                 started = monotonic()
                 self._look()
-                changed.wait(LOOK_AGAIN_S)
+                altered.wait(LOOK_AGAIN_S)
                 gevent.sleep(max(0.0, started + LOOK_EVERY_S - monotonic()))
 
     def _position(self) -> str | None:

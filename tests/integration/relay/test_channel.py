@@ -6,7 +6,8 @@ import pytest
 from api.relay.channel import BATCH_EVENTS, KEPT_BYTES, Channel, Cursor
 from messaging.reading import Batch, Entry
 from orchestration.errors import StreamUnavailable
-from schemas.events import Position
+from schemas.events import LogEvent, Position, RunEvent
+from schemas.statuses import RunStatus
 
 EPOCH = 1000
 
@@ -119,3 +120,18 @@ def test_what_is_kept_is_bounded(text):
     assert run.head is not None
     assert len(run._kept) <= 1000
     assert sum(len(entry.text) for entry in run._kept) <= KEPT_BYTES
+
+
+def test_a_line_of_a_log_does_not_send_anybody_to_read_the_state():
+    run = channel()
+    line = LogEvent(index=0, key="a", attempt=1, offset=0, level="info", text="x").model_dump_json()
+    moved = RunEvent(version=2, status=RunStatus.RUNNING, total=2, completed=1, failed=0, skipped=0).model_dump_json()
+    changed, altered = run.changed, run.altered
+    run.extend(batch(1, 3, text=line))
+    assert (changed.is_set(), altered.is_set()) == (True, False)
+    run.extend(Batch((Entry(place(4), line), Entry(place(5), moved)), place(5)))
+    assert altered.is_set()
+    altered = run.altered
+    # What was lost may have been anything.
+    run.extend(Batch((), place(9), truncated=True))
+    assert altered.is_set()
