@@ -29,7 +29,10 @@ class WholeSends:
     def send(self, data: bytes) -> int:
         """Send all of `data`, after what others began to send."""
         with self._lock:
-            self._socket.sendall(data)
+            # Nearly always all of it goes at once; `sendall` would first ask for the size of the buffer, each time.
+            sent = self._socket.send(data)
+            if sent < len(data):
+                self._socket.sendall(memoryview(data)[sent:])
         return len(data)
 
     def __getattr__(self, name: str) -> Any:
