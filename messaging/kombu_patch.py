@@ -1,4 +1,6 @@
-"""Mends for kombu 5.7: a worker must outlive the loss of its broker, whenever it comes and however short it is."""
+"""Mends for kombu 5.7: a worker must outlive the loss of its broker, whenever it comes and however short it is; and not
+make a new client for each command.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from redis.retry import Retry
 
 Channel: Any = _Channel
 _original = Channel._connparams
+_make_client = Channel._create_client
 
 
 def _connparams(self: Any, asynchronous: bool = False) -> Any:
@@ -28,9 +31,22 @@ def _connparams(self: Any, asynchronous: bool = False) -> Any:
     return params
 
 
+def _create_client(self: Any, asynchronous: bool = False) -> Any:
+    # kombu makes a client for each command, of which there are three a message; making one takes redis-py 8 longer than
+    # the command. A client holds nothing but its pool.
+    if asynchronous:
+        return _make_client(self, True)
+    client = self.__dict__.get("_kept_client")
+    if client is None or client.connection_pool is not self.pool:
+        client = self.__dict__["_kept_client"] = _make_client(self)
+    return client
+
+
 def patch_kombu() -> None:
     """Apply the mends to this process. Doing it again changes nothing.
 
-    They can go when tests/integration/messaging/test_broker_loss.py and tests/faults/test_outages.py pass without them.
+    The first two can go when tests/integration/messaging/test_broker_loss.py and tests/faults/test_outages.py pass
+    without them.
     """
     Channel._connparams = _connparams
+    Channel._create_client = _create_client
