@@ -81,9 +81,6 @@ class TaskEvents:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
-            time.sleep(GATHER_S)
-            self._wake.clear()
             try:
                 self._send()
             except Exception as error:  # whatever the broker's client raises, an event is not worth more than a line
@@ -91,16 +88,19 @@ class TaskEvents:
                 time.sleep(TIMEOUT_S)
 
     def _send(self) -> None:
+        """Send what comes, over one connection for as long as that works."""
         options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "max_retries": 0}
         with self._app.connection_for_write(connect_timeout=TIMEOUT_S, transport_options=options) as connection:
             exchange = get_exchange(connection, name=self._app.conf.event_exchange)
-            with self._app.amqp.Producer(connection, auto_declare=False) as producer:
+            producer = self._app.amqp.Producer(connection, exchange=exchange)
+            while True:
+                self._wake.wait()
+                time.sleep(GATHER_S)
+                self._wake.clear()
                 while batch := [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]:
                     producer.publish(
                         batch,
                         routing_key="task.multi",
-                        exchange=exchange.name,
-                        declare=[exchange],
                         retry=False,
                         serializer=self._app.conf.event_serializer,
                         headers={"hostname": self._common["hostname"]},
