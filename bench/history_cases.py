@@ -188,7 +188,7 @@ WORK = (
     Case("finish and hand over", _hand_over, 200),
     Case("finish", _finish, 150),
     Case("stop", _stop, 120),
-    Case("claim, refused", _refused_claim, 30),
+    Case("claim, refused", _refused_claim, 60),
 )
 PURGE = Case("purge of 200 runs", lambda engine: engine.sweep.purge(LATELY_DAYS), 200 * 150, times=5, warm_up=0)
 CASES = (*READS, *IDLE, *WORK, PURGE)

@@ -59,7 +59,7 @@ class Attempts:
 
         Raises: StoreUnavailable.
         """
-        row = self.database.call("SELECT claim(%s, %s, %s, %s)", run_id, position, owner, self.lease_s)
+        row = self.database.transition("claim", "text, integer, text, real", run_id, position, owner, self.lease_s)
         if row["status"] != "claimed":
             return None
         lease = claimed(row, run_id, owner)
@@ -163,8 +163,9 @@ class Attempts:
         held = (lease.run, lease.position, lease.attempt)
         if decision.verb is Verb.COMPLETE and decision.expand is None and decision.error is None:
             seconds = self.lease_s if hand_over else None
-            answer: JsonObject = self.database.call(
-                "SELECT complete(%s, %s, %s, %s, %s, %s, %s)",
+            answer: JsonObject = self.database.transition(
+                "complete",
+                "bigint, integer, integer, jsonb, real, text, real",
                 *held,
                 as_jsonb(decision.result),
                 self.resend_s,

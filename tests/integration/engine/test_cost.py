@@ -58,7 +58,8 @@ def wire(database_url: str) -> Iterator[tuple[Harness, Wiretap]]:
     tap = Wiretap(str(server.hostname), int(server.port or 5432))
     with tap:
         harness = Harness(database_url.replace(f":{server.port}/", f":{tap.port}/") + "?sslmode=disable", size=1)
-        harness.database.call("SELECT 1")
+        # From here on the connection knows its prepared statements.
+        harness.finish(harness.claim(harness.start({"key": "first"}), 0))
         yield harness, tap
         harness.close()
 
@@ -76,13 +77,13 @@ def test_each_transition_is_one_message_and_nothing_beside_it(wire: tuple[Harnes
     assert said(tap, lambda: engine.start(*chain(3), run_id="r")) == ["SELECT start_runs"]
     run = engine.start(*chain(3))
     leases = []
-    assert said(tap, lambda: leases.append(engine.claim(run, 0))) == ["SELECT claim"]
+    assert said(tap, lambda: leases.append(engine.claim(run, 0))) == ["EXECUTE claim"]
     lease = leases[0]
     held = [Held(lease.run, 0, lease.attempt)]
-    assert said(tap, lambda: engine.attempts.claim(run.run_id, 0, "w2")) == ["SELECT claim"]
+    assert said(tap, lambda: engine.attempts.claim(run.run_id, 0, "w2")) == ["EXECUTE claim"]
     assert len(said(tap, lambda: engine.attempts.heartbeat("w1", held))) == 1
     assert said(tap, lambda: engine.attempts.save_checkpoint(lease, {})) == ["SELECT save_checkpoint"]
-    assert said(tap, lambda: engine.finish(lease)) == ["SELECT complete"]
+    assert said(tap, lambda: engine.finish(lease)) == ["EXECUTE complete"]
     assert said(tap, lambda: engine.runs.pause(run.run_id, ALICE)) == ["SELECT pause_run"]
     assert said(tap, engine.sweep.due) == ["SELECT sweep_due"]
     assert said(tap, engine.sweep.expired) == ["SELECT attempts_held"]

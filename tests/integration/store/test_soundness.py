@@ -65,8 +65,17 @@ def test_a_step_that_makes_no_sense_is_refused(engine: Harness, change: str, rul
     assert refusal.value.diag.table_name == "steps"
 
 
+def test_an_attempt_with_an_unknown_outcome_is_refused(engine: Harness) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation) as refusal:
+        engine.database.execute(
+            "INSERT INTO attempts (run_id, position, attempt, outcome, ended_at) VALUES (1, 0, 1, 'luck', now())"
+        )
+    assert refusal.value.diag.constraint_name == "attempts_outcome_check"
+
+
 def test_no_other_constraint_is_read_with_each_statement(engine: Harness) -> None:
     names = engine.database.rows(
-        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid IN ('runs'::regclass, 'steps'::regclass)"
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' "
+        "AND conrelid IN ('runs'::regclass, 'steps'::regclass, 'attempts'::regclass, 'trace'::regclass)"
     )
-    assert {name for (name,) in names} == {"runs_are_sound", "steps_are_sound"}
+    assert {name for (name,) in names} == {"runs_are_sound", "steps_are_sound", "attempts_are_sound"}
