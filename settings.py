@@ -118,7 +118,7 @@ class Work(_Group):
         100,
         ge=0,
         le=60_000,
-        description="how long after a message came a worker that ends a step goes on with the next one of the same queue, "
+        description="how long after a message came a worker that ends a step goes on with the next one of its queue, "
         "milliseconds; 0: a Celery task for each step",
     )
     stop_grace_s: float = Field(5, ge=0, le=600, description="time an action has to obey a stop before it is ended")

@@ -116,5 +116,5 @@ def _nodes(plan: JsonObject) -> Iterator[JsonObject]:
 
 
 def _rows_read(node: JsonObject) -> float:
-    loops: float = node.get("Actual Loops", 1)
-    return loops * sum(node.get(name, 0) for name in _READ)
+    loops = float(node.get("Actual Loops", 1))
+    return loops * float(sum(node.get(name, 0) for name in _READ))

@@ -93,3 +93,18 @@ def test_what_is_old_is_purged_and_what_lives_or_may_come_again_stays(
     assert engine.database.call(count) == "0 0"
     assert engine.database.rows("SELECT id FROM workers") == [("living",)]
     living.drop()
+
+
+def test_the_audit_record_is_kept_for_a_year(engine: Harness, clock: TestClock) -> None:
+    record = (
+        "INSERT INTO audit (at, actor, role, action, target, address, outcome, detail) "
+        "VALUES (clock_now(), 'alice', 'admin', 'workflow.stop', 'r', '::1', 'done', '{}')"
+    )
+    engine.database.execute(record)
+    clock.advance(200 * 86_400)
+    engine.database.execute(record)
+    engine.sweep.purge(1)
+    assert engine.database.call("SELECT count(*) FROM audit") == 2
+    clock.advance(200 * 86_400)
+    engine.sweep.purge(1)
+    assert engine.database.call("SELECT count(*) FROM audit") == 1

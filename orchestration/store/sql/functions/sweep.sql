@@ -120,16 +120,17 @@ CREATE OR REPLACE FUNCTION worker_lock(p_owner text) RETURNS bigint LANGUAGE sql
     SELECT hashtextextended('perdure-worker:' || p_owner, 0) & 9223372036854775807
 $$;
 
--- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, and keys of
--- starts, which are kept for a week at least.
+-- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, records of
+-- the audit, which are kept for a year at least, and keys of starts, for a week.
 -- The planner is told that runs are long (see `steps`), and would rather read whole tables for so many of them.
 CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
-    ids          bigint[];
-    t            text;
+    ids           bigint[];
+    t             text;
     -- A variable, since a volatile function is compared with every row and not looked up.
-    keys_before  timestamptz := least(p_before, clock_now() - interval '7 days');
+    keys_before   timestamptz := least(p_before, clock_now() - interval '7 days');
+    audit_before  timestamptz := least(p_before, clock_now() - interval '1 year');
 BEGIN
     DELETE FROM workers WHERE id IN (
         SELECT w.id FROM workers w
@@ -138,6 +139,9 @@ BEGIN
     DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
         SELECT k.ctid FROM idempotency_keys k
          WHERE k.created_at < keys_before ORDER BY k.created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    -- The oldest ones by number, of which only those that are old enough go: there is no index on their time.
+    DELETE FROM audit WHERE id IN (
+        SELECT a.id FROM (SELECT id, at FROM audit ORDER BY id LIMIT p_limit) a WHERE a.at < audit_before);
     SELECT array_agg(id) INTO ids FROM (
         SELECT id FROM runs WHERE ended_at < p_before ORDER BY ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED) x;
     IF ids IS NULL THEN
