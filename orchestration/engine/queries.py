@@ -36,6 +36,13 @@ class Page:
 
 
 @dataclass(frozen=True)
+class TracePage(Page):
+    """Entries of a run's trace. `omitted`: how many more belong behind some of them and were only counted."""
+
+    omitted: int
+
+
+@dataclass(frozen=True)
 class LogPage:
     """Pieces of one attempt's log. `next` is the offset behind them, in characters; `attempt` 0: it has none."""
 
@@ -140,14 +147,15 @@ class Queries:
         ]
         return LogPage(rows[0][0], pieces, rows[-1][1] + len(rows[-1][4]))
 
-    def trace(self, run_id: str, *, after: int = 0, limit: int = 200) -> Page:
+    def trace(self, run_id: str, *, after: int = 0, limit: int = 200) -> TracePage:
         """A page of what happened to a run, oldest first; `next` is the last `seq` given. Raises: UnknownRun."""
         limit = min(limit, MAX_TRACE_PAGE)
         rows = self.database.rows("SELECT seq, document FROM read_trace(%s, %s, %s)", run_id, after, limit + 1)
         if not rows:
             self._check_run(run_id)
         page = _page([(seq, document) for seq, document in rows], limit, first_left_out=False)
-        return Page(self.redactor.json(page.rows), page.next)
+        omitted = sum(entry["omitted"] for entry in page.rows)
+        return TracePage(self.redactor.json(page.rows), page.next, omitted)
 
     def run_status(self, run_id: str) -> tuple[str, bool]:
         """The run's status in the words of the wire, and whether it is active. Raises: UnknownRun."""

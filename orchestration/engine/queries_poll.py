@@ -39,8 +39,8 @@ class Polls:
     def _ask(self, caller: Caller, run_id: str, position: str | None, *, whole: bool) -> Sequence[Any] | None:
         token = None if caller.token is None else secret_hash(caller.token)
         session = None if caller.token is not None or caller.session is None else secret_hash(caller.session)
-        rows = self._database.rows(
-            "SELECT * FROM poll_state(%s, %s, %s, %s, %s)", token, session, run_id, position, whole
+        rows = self._database.function_rows(
+            "poll_state", "bytea, bytea, text, text, boolean", token, session, run_id, position, whole
         )
         if not rows or rows[0][2] is None:
             return None

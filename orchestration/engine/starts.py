@@ -138,7 +138,9 @@ class Starts:
         steps = planned[0].steps
         if len(planned) > 1:
             steps = [row | {"run": place} for place, run in enumerate(planned, 1) for row in run.steps]
-        answer = self.database.call("SELECT start_runs(%s, %s, %s)", as_jsonb(start), as_jsonb(steps), self.resend_s)
+        answer = self.database.transition(
+            "start_runs", "jsonb, jsonb, real", as_jsonb(start), as_jsonb(steps), self.resend_s
+        )
         if answer["status"] != "ok":
             return self._refused(answer, planned)
         started = [

@@ -52,7 +52,7 @@ def new_secret(prefix: str = "") -> str:
 
 def find_by_token(database: Database, token: str) -> Actor | None:
     """Who holds this token; None when nobody does, or it has expired."""
-    rows = database.rows("SELECT user_name, role, stale FROM caller(%s, NULL)", secret_hash(token))
+    rows = database.function_rows("caller", "bytea, bytea", secret_hash(token), None)
     if rows and rows[0][2]:
         note_use(database, secret_hash(token))
     return _actor(rows)
@@ -60,7 +60,7 @@ def find_by_token(database: Database, token: str) -> Actor | None:
 
 def find_by_session(database: Database, session: str) -> Actor | None:
     """Who holds this session, with the role its token has now; None when it or its token is gone or has expired."""
-    return _actor(database.rows("SELECT user_name, role FROM caller(NULL, %s)", secret_hash(session)))
+    return _actor(database.function_rows("caller", "bytea, bytea", None, secret_hash(session)))
 
 
 def note_use(database: Database, token_hash: bytes) -> None:

@@ -127,16 +127,21 @@ class Database:
         return rows[0][0] if rows else None
 
     def transition(self, function: str, types: str, *values: Any) -> Any:
-        """What a function answers, called by a statement that is prepared once a connection. Raises as `call`.
+        """The one value that a function answers. Raises as `call`. See `function_rows`."""
+        return self.function_rows(function, types, *values)[0][0]
 
-        Planning the call takes as long as a third of the function. `types` are those of its arguments.
+    def function_rows(self, function: str, types: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        """The rows of a function, called by a statement that is prepared once a connection. Raises as `call`.
+
+        For what is called all the time: planning the call may take as long as a third of it. `types` are those of the
+        function's arguments.
         """
         if self._may_prepare:
             try:
                 return self._prepared(function, types, values)
             except (_CannotPrepare, _FunctionsReplaced):
                 self._may_prepare = False
-        return self.call(f"SELECT {_call(function, len(values))}", *values)
+        return self.rows(f"SELECT * FROM {_call(function, len(values))}", *values)
 
     def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         """Run one statement and answer its rows. Raises as `call`."""
@@ -160,17 +165,18 @@ class Database:
             cursor.execute(sql, values or None)
             return cursor.fetchall() if cursor.description is not None else []
 
-    def _prepared(self, function: str, types: str, values: tuple[Any, ...]) -> Any:
+    def _prepared(self, function: str, types: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         with self._cursor() as cursor:
             try:
                 if function not in cursor.connection.prepared:
                     marks = ", ".join(f"${number}" for number in range(1, len(values) + 1))
-                    cursor.execute(f"PREPARE {function} ({types}) AS SELECT {function}({marks})")
+                    cursor.execute(f"PREPARE {function} ({types}) AS SELECT * FROM {function}({marks})")
                     cursor.connection.prepared.add(function)
                 cursor.execute(f"EXECUTE {_call(function, len(values))}", values)
             except _CANNOT_PREPARE as error:
                 raise _CannotPrepare from error
-            return cursor.fetchone()[0]
+            rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:

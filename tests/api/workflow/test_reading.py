@@ -25,6 +25,7 @@ class Statements:
         self.seen: list[str] = []
         monkeypatch.setattr(Database, "rows", self._counting(Database.rows))
         monkeypatch.setattr(Database, "execute", self._counting(Database.execute))
+        monkeypatch.setattr(Database, "function_rows", self._counting(Database.function_rows))
 
     def _counting(self, inner: Any) -> Any:
         def call(database: Database, sql: str, *values: Any) -> Any:

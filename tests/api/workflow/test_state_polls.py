@@ -160,7 +160,7 @@ def test_a_poll_is_one_statement_and_notes_the_use_of_a_token_once(
     counted = Statements(monkeypatch)
     query = f"workflow_id={run_id}"
     tag = ask(sides.whole, query, HTTP_AUTHORIZATION=bearer)[1]["ETag"]
-    assert [sql.partition(" ")[0] for sql in counted.seen] == ["SELECT", "UPDATE"]
+    assert [sql.partition(" ")[0] for sql in counted.seen] == ["poll_state", "UPDATE"]
     assert all(token.last_used_at for token in list_tokens(services.database) if token.role is Role.VIEWER)
 
     counted.seen.clear()

@@ -74,7 +74,7 @@ def said(tap: Wiretap, act: Callable[[], Any]) -> list[str]:
 
 def test_each_transition_is_one_message_and_nothing_beside_it(wire: tuple[Harness, Wiretap]) -> None:
     engine, tap = wire
-    assert said(tap, lambda: engine.start(*chain(3), run_id="r")) == ["SELECT start_runs"]
+    assert said(tap, lambda: engine.start(*chain(3), run_id="r")) == ["EXECUTE start_runs"]
     run = engine.start(*chain(3))
     leases = []
     assert said(tap, lambda: leases.append(engine.claim(run, 0))) == ["EXECUTE claim"]

@@ -58,12 +58,16 @@ BEGIN
      WHERE x.before < p_bytes ORDER BY x.offset;
 END $$;
 
--- A page of the record of a run, oldest first.
+-- A page of the record of a run, oldest first. The end of the last attempt that is traced says how many begins and ends of
+-- the same step came since, from the attempt's number: they are not looked for.
 CREATE OR REPLACE FUNCTION read_trace(p_public text, p_after bigint, p_limit integer)
 RETURNS TABLE (seq bigint, document jsonb) LANGUAGE sql STABLE AS $$
     SELECT t.seq, jsonb_build_object(
                'seq', t.seq, 'time', wire_time(t.at), 'kind', t.kind, 'index', t.position, 'key', s.key,
-               'attempt', t.attempt, 'status', wire_run_status(t.run_status), 'detail', t.detail)
+               'attempt', t.attempt, 'status', wire_run_status(t.run_status), 'detail', t.detail,
+               'omitted', CASE WHEN t.kind <> 'claimed' AND is_traced(t.attempt) AND NOT is_traced(t.attempt + 1)
+                                    AND s.attempt > t.attempt
+                               THEN 2 * (s.attempt - t.attempt) - (s.status = 'in_progress')::integer ELSE 0 END)
       FROM runs r JOIN trace t ON t.run_id = r.id
       LEFT JOIN steps s ON s.run_id = t.run_id AND s.position = t.position
      WHERE r.public_id = p_public AND t.seq > p_after ORDER BY t.seq LIMIT p_limit
