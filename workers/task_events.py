@@ -59,6 +59,8 @@ class TaskEvents:
             expires=None,
         )
         self._put("task-started", uuid=uuid)
+        # Now, not with its end: it may take an hour.
+        self._start()
 
     def ended(self, lease: Lease, runtime_s: float) -> None:
         """It was dealt with, whatever became of it: Celery says the same of a message."""
