@@ -9,7 +9,9 @@ import psycopg2
 import pytest
 
 from orchestration.errors import StoreRefused, StoreUnavailable
-from orchestration.store.database import Database, _FunctionsReplaced, open_connection
+from orchestration.store.database import FUNCTIONS_SCHEMA, Database, _FunctionsReplaced, open_connection
+from orchestration.store.migrate import migrate
+from tests.support.engine import Harness
 
 
 @pytest.fixture
@@ -101,3 +103,28 @@ def test_a_call_whose_function_was_replaced_in_its_midst_is_made_again(database:
 def test_a_broken_constraint_is_told_as_it_is(database: Database) -> None:
     with pytest.raises(psycopg2.errors.UniqueViolation):
         database.execute("INSERT INTO janitor VALUES (true, '', now())")
+
+
+def test_a_call_whose_prepared_statement_is_gone_is_made_in_full(database_url: str) -> None:
+    """As behind a pooler that gives each statement another connection."""
+    engine = Harness(database_url, size=1)
+    run = engine.start({"key": "a"}, {"key": "b"})
+    lease = engine.claim(run, 0)
+    engine.database.execute("DEALLOCATE ALL")
+    engine.finish(lease)
+    engine.finish(engine.claim(run, 1))
+    assert engine.run_status(run) == "completed"
+    engine.close()
+
+
+def test_a_call_prepared_before_the_functions_were_replaced_finds_the_new_ones(database_url: str) -> None:
+    engine = Harness(database_url, size=1)
+    run = engine.start({"key": "a"}, {"key": "b"})
+    engine.finish(engine.claim(run, 0))
+    other = Database(database_url)
+    other.execute(f"COMMENT ON SCHEMA {FUNCTIONS_SCHEMA} IS 'of another version'")
+    migrate(database_url)
+    engine.finish(engine.claim(run, 1))
+    assert engine.run_status(run) == "completed"
+    other.close()
+    engine.close()
