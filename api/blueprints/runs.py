@@ -117,7 +117,8 @@ def logs(query: LogsQuery) -> Response:
 def trace(query: TraceQuery) -> Response:
     """Show what happened to a run, oldest first."""
     run_id = run_of(query)
-    return _page(run_id, "trace", current_services().queries.trace(run_id, after=query.after, limit=query.limit))
+    page = current_services().queries.trace(run_id, after=query.after, limit=query.limit)
+    return jsonify(success=True, workflow_id=run_id, trace=page.rows, omitted=page.omitted, next=page.next)
 
 
 def _page(run_id: str, name: str, page: Page) -> Response:
