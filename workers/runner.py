@@ -27,6 +27,8 @@ log = logging.getLogger("perdure.runner")
 MAX_MESSAGE = 2000
 # Of a longer message nothing is looked at.
 LONGEST_READ = 64 * 1024
+# How long a message waits for PostgreSQL before it is left to the sweep.
+LONGEST_OUTAGE_S = 60.0
 _RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.0)
 _UNSTORABLE = Failed(
     StepError("unstorable", "the step's outcome could not be stored; the worker's log says why"), permanent=True
@@ -65,29 +67,43 @@ class Runner:
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
-        if self.keeper.draining.is_set():
+        lease = self._claim(run_id, position)
+        if lease is None:
             return
         slice_ends = time.monotonic() + self.hand_over_s
-        self.keeper.claiming(run_id, position)
-        try:
-            lease = self.attempts.claim(run_id, position, self.owner)
-        except StoreUnavailable:
-            # The claim may have been committed: the keeper looks, and hands back what it finds.
-            self.keeper.unheard(run_id, position)
-            log.warning("claim not answered", extra={"run_id": run_id, "position": position})
-            return
-        except BaseException:
-            self.keeper.unheard(run_id, position)
-            raise
-        if lease is None:
-            self.keeper.refused(run_id, position)
-            return
         taken: Taken | None = self._take(lease, slice_ends)
         while taken is not None:
             if taken.handed_over and self.task_events is not None:
                 taken = self._run_told(taken, slice_ends, self.task_events)
             else:
                 taken = self._run(taken, slice_ends)
+
+    def _claim(self, run_id: str, position: int) -> Lease | None:
+        """Claim, for as long as an outage of PostgreSQL may take: a message that was dropped in it would be sent again
+        only after a pause, which grows with each one that was dropped.
+        """
+        gives_up, tries = time.monotonic() + LONGEST_OUTAGE_S, 0
+        while not self.keeper.draining.is_set():
+            self.keeper.claiming(run_id, position)
+            try:
+                lease = self.attempts.claim(run_id, position, self.owner)
+            except StoreUnavailable:
+                # The claim may have been committed: the keeper looks, and hands back what it finds.
+                self.keeper.unheard(run_id, position)
+                if not tries:
+                    log.warning("claim not answered", extra={"run_id": run_id, "position": position})
+                if time.monotonic() > gives_up:
+                    return None
+                self.keeper.draining.wait(_RETRY_PAUSES_S[min(tries, len(_RETRY_PAUSES_S) - 1)])
+                tries += 1
+            except BaseException:
+                self.keeper.unheard(run_id, position)
+                raise
+            else:
+                if lease is None:
+                    self.keeper.refused(run_id, position)
+                return lease
+        return None
 
     def _run_told(self, taken: Taken, slice_ends: float, task_events: TaskEvents) -> Taken | None:
         began = time.monotonic()

@@ -126,11 +126,13 @@ def test_an_attempt_lost_while_postgresql_was_away_is_given_up(
 def test_a_claim_whose_answer_is_not_understood_is_given_to_the_keeper(
     engine: Harness, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
+    line = Line()
+
     def claim(run_id: str, position: int, owner: str) -> None:
+        line.draining.set()  # or it would be tried again
         raise error
 
     monkeypatch.setattr(engine.attempts, "claim", claim)
-    line = Line()
     runner = make_runner(engine, line)
     if isinstance(error, StoreUnavailable):
         runner.attempt("run", 0)
@@ -138,6 +140,38 @@ def test_a_claim_whose_answer_is_not_understood_is_given_to_the_keeper(
         with pytest.raises(type(error)):
             runner.attempt("run", 0)
     assert line.said == ["claiming", "unheard 0"]
+
+
+def test_a_message_that_meets_an_outage_is_heeded_when_it_is_over(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, line = engine.start({"key": "a"}), Line()
+    real, away = engine.attempts.claim, [StoreUnavailable("away"), StoreUnavailable("away")]
+
+    def claim(run_id: str, position: int, owner: str) -> Lease | None:
+        if away:
+            raise away.pop()
+        return real(run_id, position, owner)
+
+    monkeypatch.setattr(engine.attempts, "claim", claim)
+    make_runner(engine, line).attempt(run.run_id, 0)
+    assert engine.run_status(run) == "completed"
+    assert line.said[:6] == ["claiming", "unheard 0", "claiming", "unheard 0", "claiming", "hold"]
+
+
+def test_a_message_is_left_to_the_sweep_when_an_outage_is_too_long(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.runner.LONGEST_OUTAGE_S", 0.0)
+    run, line = engine.start({"key": "a"}), Line()
+
+    def claim(run_id: str, position: int, owner: str) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(engine.attempts, "claim", claim)
+    make_runner(engine, line).attempt(run.run_id, 0)
+    assert line.said == ["claiming", "unheard 0"]
+    assert engine.statuses(run) == {"a": "ready"}
 
 
 def test_nothing_to_claim_and_a_drain_do_nothing(engine: Harness) -> None:
