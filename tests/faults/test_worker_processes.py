@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from settings import ROOT
+from tests.support.processes import is_alive
 from tests.support.workers import POOLS, Fleet, wait_until
 
 pytestmark = pytest.mark.fault
@@ -34,7 +34,7 @@ def test_children_of_a_killed_main_process_leave_with_its_keeper(fleet: Fleet) -
     keeper, children = worker.keeper(), worker.children()
     assert len(children) == 2
     worker.process.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(map(psutil.pid_exists, [keeper, *children])), 10, lambda: [keeper, children])
+    wait_until(lambda: not any(map(is_alive, [keeper, *children])), 10, lambda: [keeper, children])
     fleet.wait_ready()
     run = fleet.start({"key": "a", "action": "t.once"})
     fleet.wait_for(run, "completed")

@@ -17,6 +17,7 @@ import redis
 
 from cli.servers import EmbeddedPostgres, EmbeddedValkey, ServerNotStarted
 from settings import ROOT
+from tests.support.processes import is_alive
 
 pytestmark = pytest.mark.integration
 
@@ -108,7 +109,7 @@ def test_a_killed_launcher_leaves_no_server_and_the_next_one_starts(server, even
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as launcher:
         pid = int(launcher.stdout.readline())
         launcher.kill()
-    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not is_alive(pid))
     server.start()
     assert server.owned
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from cli.guarded import CommandNotStarted, Guarded, Launch
 from settings import ROOT
+from tests.support.processes import is_alive
 
 pytestmark = pytest.mark.integration
 
@@ -36,14 +36,6 @@ guarded = Guarded(Launch("test", tuple(sys.argv[1:]), grace_s=0.5), subprocess.D
 print(guarded.pid, flush=True)
 time.sleep(600)
 """
-
-
-def gone(pid):
-    """True when the process has ended; a zombie that nobody has collected has ended too."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.fixture
@@ -86,7 +78,7 @@ def test_what_ignores_the_stop_is_killed_after_the_grace_with_all_its_group(star
     guarded.stop()
     assert guarded.wait(5) == 128 + signal.SIGKILL
     assert time.monotonic() - asked >= 0.3
-    eventually(lambda: gone(child))
+    eventually(lambda: not is_alive(child))
 
 
 def test_kill_takes_no_grace(start, tmp_path, eventually):
@@ -105,7 +97,7 @@ def test_killing_the_parent_leaves_no_child_even_one_that_ignores_signals(tmp_pa
         pid = int(parent.stdout.readline())
         child = int(eventually(lambda: note.exists() and note.read_text()))
         parent.kill()
-    eventually(lambda: gone(pid) and gone(child), timeout_s=5)
+    eventually(lambda: not is_alive(pid) and not is_alive(child), timeout_s=5)
 
 
 @pytest.mark.fault
@@ -113,4 +105,4 @@ def test_killing_the_guard_ends_its_command(start, eventually):
     guarded = start("sleep", "600")
     os.kill(guarded._guard.pid, signal.SIGKILL)
     assert guarded.wait(5) == 128 + signal.SIGKILL
-    eventually(lambda: gone(guarded.pid))
+    eventually(lambda: not is_alive(guarded.pid))

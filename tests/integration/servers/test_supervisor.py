@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 
-import psutil
 import pytest
 
 from cli import process_logs
 from cli.guarded import Launch
 from cli.process_logs import ProcessLogs, printable
 from cli.supervisor import ATTEMPTS_TO_START, Service, StackFailed, Supervisor
+from tests.support.processes import is_alive
 
 pytestmark = pytest.mark.integration
 
@@ -121,7 +121,7 @@ def test_stop_ends_in_order_and_leaves_no_process(supervise):
     running.supervisor.stop()
     running.thread.join(5)
     assert not running.thread.is_alive()
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not any(map(is_alive, pids))
     server_alone = {"server"}
     assert server_alone in [set(each) for each in running.history]
 

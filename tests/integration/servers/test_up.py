@@ -20,6 +20,7 @@ from cli.processes import environment_of
 from cli.servers.ports import free_port
 from cli.up import CannotStart, Stack, warnings
 from settings import ROOT, STACK_FILE, load_settings
+from tests.support.processes import is_alive
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -97,10 +98,6 @@ def get(url, path, **headers):
     return status
 
 
-def alive(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
 def test_the_stack_comes_up_heals_and_ends_with_one_ctrl_c(up, data_dir, eventually):
     running = up().wait_until_up()
     known = running.known
@@ -130,7 +127,7 @@ def test_the_stack_comes_up_heals_and_ends_with_one_ctrl_c(up, data_dir, eventua
     pids = [running.process.pid, *running.known["processes"].values()]
     assert running.end() < 10
     assert running.process.returncode == 0, running.said
-    assert not [pid for pid in pids if alive(pid)]
+    assert not [pid for pid in pids if is_alive(pid)]
     assert not (data_dir / STACK_FILE).exists()
 
 
@@ -155,7 +152,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_goes_on_with_t
     first.end(signal.SIGKILL)
     second = up()  # at once: it waits for what is just ending
     second.wait_until_up()
-    assert not [pid for pid in pids if alive(pid)]
+    assert not [pid for pid in pids if is_alive(pid)]
     connection = psycopg2.connect(second.known["database_url"])
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM kept")
