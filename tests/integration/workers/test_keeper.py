@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,12 +62,11 @@ MakeKeeper = Callable[..., tuple[Keeper, Callable[[], Process]]]
 
 
 @pytest.fixture
-def make_keeper(database_url: str, tmp_path: Path) -> Iterator[MakeKeeper]:
+def make_keeper(database_url: str) -> Iterator[MakeKeeper]:
     made: list[tuple[Keeper, threading.Thread, list[Process]]] = []
 
     def make(**changes: Any) -> tuple[Keeper, Callable[[], Process]]:
-        directory = Path("/tmp") / f"perdure-test-{os.getpid()}-{len(made)}"  # socket paths are short
-        directory.mkdir(mode=0o700)
+        directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="perdure-test-"))  # socket paths are short
         path = str(directory / "keeper")
         settings: Message = {
             "owner": "w1",
@@ -111,6 +111,14 @@ def session_of(engine: Harness) -> int | None:
     return pid
 
 
+def wait_for_a_look(engine: Harness, process: Process, eventually: Eventually) -> None:
+    """What is said later is settled later: once this claim is given back, all said before it was looked at."""
+    run = engine.start({"key": "a"})
+    engine.claim(run, 0)
+    process.say(t="unheard", run_id=run.run_id, position=0)
+    eventually(lambda: engine.step(run, 0)["status"] == "ready")
+
+
 def test_a_stop_is_heard_at_once_also_after_the_session_was_lost(
     engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
 ) -> None:
@@ -146,15 +154,12 @@ def test_a_claim_that_one_process_never_heard_of_is_not_confused_with_anothers(
 ) -> None:
     _, connect = make_keeper()
     unlucky, lucky = connect(), connect()
-    run, after = engine.start({"key": "a"}), engine.start({"key": "a"})
+    run = engine.start({"key": "a"})
     for process in (unlucky, lucky):
         process.say(t="claiming", run_id=run.run_id, position=0)
     lucky.hold(engine.claim(run, 0))
     unlucky.say(t="unheard", run_id=run.run_id, position=0)
-    # What is said later is settled later: once this is handed back, the first was looked at.
-    engine.claim(after, 0)
-    unlucky.say(t="unheard", run_id=after.run_id, position=0)
-    eventually(lambda: engine.step(after, 0)["status"] == "ready")
+    wait_for_a_look(engine, unlucky, eventually)
     assert engine.step(run, 0)["status"] == "in_progress"
 
 
@@ -199,21 +204,17 @@ def test_a_step_that_another_process_may_have_been_handed_is_left_until_that_is_
 ) -> None:
     _, connect = make_keeper()
     unlucky, other = connect(), connect()
-    run, after = engine.start({"key": "a"}, {"key": "b"}), engine.start({"key": "a"})
+    run = engine.start({"key": "a"}, {"key": "b"})
     lease = engine.claim(run, 0)
     other.hold(lease, hands_over_s=60)
     following = engine.attempts.commit(lease, Succeeded({}), hand_over=True).next
     assert following is not None
     unlucky.say(t="unheard", run_id=run.run_id, position=None)
-    engine.claim(after, 0)
-    unlucky.say(t="unheard", run_id=after.run_id, position=0)
-    eventually(lambda: engine.step(after, 0)["status"] == "ready")
+    wait_for_a_look(engine, unlucky, eventually)
     assert engine.step(run, 1)["status"] == "in_progress", "not touched while it may be on its way"
     other.hold(following, drop=[lease.run, 0, lease.attempt])
-    # The look that was put off finds it known; a later one proves that it took place.
-    engine.claim(after, 0)
-    unlucky.say(t="unheard", run_id=after.run_id, position=0)
-    eventually(lambda: engine.step(after, 0)["status"] == "ready")
+    # The look that was put off finds it known.
+    wait_for_a_look(engine, unlucky, eventually)
     assert engine.step(run, 1)["status"] == "in_progress"
 
 
