@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.explained import Explained, nodes
 from bench.history_cases import Case, Engine
 from bench.history_load import TABLES
-from orchestration.store.database import Database, open_connection
+from orchestration.store.database import Database
 from schemas.json import JsonObject
 
-_SETTINGS = {
-    "auto_explain.log_min_duration": "0",
-    "auto_explain.log_nested_statements": "on",
-    "auto_explain.log_analyze": "on",
-    "auto_explain.log_buffers": "on",
-    "auto_explain.log_timing": "off",
-    "auto_explain.log_format": "json",
-    "auto_explain.log_parameter_max_length": "0",
-    "client_min_messages": "log",
-}
 _READ = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
 
 
@@ -54,41 +44,34 @@ class ExplainedDatabase(Database):
 
     def __init__(self, url: str, *, generic: bool) -> None:
         super().__init__(url, size=1)
-        self._connection = open_connection(url, name="explained")
-        self._notices = _Notices()
-        self._connection.notices = self._notices  # type: ignore[assignment]
-        with self._connection.cursor() as cursor:
-            cursor.execute("LOAD 'auto_explain'")
-            cursor.execute(f"SET plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")
-            for name, value in _SETTINGS.items():
-                cursor.execute(f"SET {name} = {value}")
+        self._explained = Explained(url, plan_cache_mode=f"force_{'generic' if generic else 'custom'}_plan")
 
     def rows(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         """Run one statement and keep its plans."""
-        self._notices.texts.clear()
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return cursor.fetchall() if cursor.description is not None else []
+        return self._explained.rows(sql, *values)
+
+    def function_rows(self, function: str, types: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        """As `rows`: said in full, since a prepared call would go by another connection, unexplained."""
+        return self.rows(f"SELECT * FROM {function}({', '.join(['%s'] * len(values))})", *values)
 
     def last(self) -> Plan:
         """The plan of the last call."""
-        plans = [json.loads(text[text.index("{") :])["Plan"] for text in self._notices.texts if "plan:" in text]
-        nodes = [node for plan in plans for node in _nodes(plan)]
-        # The statement itself is explained last; its pages count those of the statements inside it.
+        plans = self._explained.plans()
+        found = [node for plan in plans for node in nodes(plan)]
         return Plan(
             buffers=plans[-1]["Shared Hit Blocks"] + plans[-1]["Shared Read Blocks"],
-            rows=round(sum(_rows_read(node) for node in nodes if "Relation Name" in node)),
+            rows=round(sum(_rows_read(node) for node in found if "Relation Name" in node)),
             scanned=frozenset(
                 node["Relation Name"]
-                for node in nodes
+                for node in found
                 if node["Node Type"] == "Seq Scan" and node["Relation Name"] in TABLES
             ),
-            indexes=frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
+            indexes=frozenset(node["Index Name"] for node in found if "Index Name" in node),
         )
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._explained.close()
         super().close()
 
 
@@ -97,22 +80,6 @@ def explain(case: Case, engine: Engine, database: ExplainedDatabase) -> Plan:
     for _ in range(min(case.warm_up, 2) + 1):
         case.act(engine)
     return database.last()
-
-
-class _Notices:
-    """psycopg2 cuts a list to the last 50."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def append(self, notice: str) -> None:
-        self.texts.append(notice)
-
-
-def _nodes(plan: JsonObject) -> Iterator[JsonObject]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
 
 
 def _rows_read(node: JsonObject) -> float:

@@ -18,6 +18,7 @@ from bench.http_stack import Stack, running_stack
 from bench.machine import machine
 from bench.relay import FAN_OUTS, Delivered, FanOut, measure
 from bench.samples import median, percentile
+from bench.strict import MISSED_TARGETS, add_strict, exit_status
 from bench.table import number
 
 # A client busier than this is itself what is measured.
@@ -27,7 +28,7 @@ Samples = dict[str, list[float]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a target is missed, so that a script can tell."""
+    """Measure and print; the exit status."""
     options = _options(arguments)
     samples: Samples = {}
     busiest: dict[str, float] = {}
@@ -48,15 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = _print(samples, busiest, about)
     if options.json:
         options.json.write_text(json.dumps({"about": about, "samples": samples, "clients_busy": busiest}, indent=1))
-    return 1 if missed else 0
+    return exit_status(missed=bool(missed), strict=options.strict)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    told = argparse.ArgumentParser(prog="python -m bench.http", description=__doc__)
+    told = argparse.ArgumentParser(
+        prog="python -m bench.http",
+        description=__doc__,
+        epilog=f"Exit status: 0 all was measured, 1 something failed, 2 wrong use. {MISSED_TARGETS}",
+    )
     told.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: 5)")
     told.add_argument("--seconds", type=float, default=3.0, help="length of each load (default: 3)")
     told.add_argument("--quick", action="store_true", help="one round of 1 s each: a look, not a result")
     told.add_argument("--no-relay", action="store_true", help="leave the relay out")
+    add_strict(told)
     told.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
     options = told.parse_args(arguments)
     if options.quick:

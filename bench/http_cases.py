@@ -71,31 +71,21 @@ def jobs(stack: Stack, seconds: float) -> dict[str, Job]:
     }
 
 
-def _bare(round_: Mapping[str, Figures], before: str, after: str) -> float:
-    """The bare app's requests a second around another load."""
-    return (round_[before].rate + round_[after].rate) / 2
+def _share_of_bare(name: str, before: str, after: str, target: float) -> Case:
+    """Requests a second of a load, by those of the bare app before and after it."""
+
+    def value(round_: Mapping[str, Figures]) -> float:
+        return round_[name].rate / ((round_[before].rate + round_[after].rate) / 2)
+
+    return Case(f"{name}_ratio", "  of a bare answer's", "x", value, target, at_least=True)
 
 
 CASES = (
     Case("bare", f"a bare Flask answer, {POLLERS} clients", "requests/s", lambda r: r["bare"].rate),
     Case("304", f"GET /workflow/state, known, {POLLERS} clients", "requests/s", lambda r: r["304"].rate),
-    Case(
-        "304_ratio",
-        "  of a bare answer's",
-        "x",
-        lambda r: r["304"].rate / _bare(r, "bare", "bare_between"),
-        0.8,
-        at_least=True,
-    ),
+    _share_of_bare("304", "bare", "bare_between", 0.8),
     Case("state", f"GET /workflow/state, 5 steps, {POLLERS} clients", "requests/s", lambda r: r["state"].rate),
-    Case(
-        "state_ratio",
-        "  of a bare answer's",
-        "x",
-        lambda r: r["state"].rate / _bare(r, "bare_between", "bare_after"),
-        0.35,
-        at_least=True,
-    ),
+    _share_of_bare("state", "bare_between", "bare_after", 0.35),
     Case("list", f"GET /workflow/runs, 20 runs, {POLLERS} clients", "requests/s", lambda r: r["list"].rate),
     Case("bare_alone", "a bare Flask answer, 1 client, median", "ms", lambda r: median(r["bare_alone"].latencies)),
     Case("start", "start of a 5-step run, median", "ms", lambda r: median(r["start"].latencies)),

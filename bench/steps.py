@@ -17,12 +17,13 @@ from bench.roster import BASELINE, can_hand_over, roster
 from bench.rounds import Rounds
 from bench.scenarios import SCENARIOS, Scenario
 from bench.servers import servers
+from bench.strict import MISSED_TARGETS, add_strict, exit_status
 from bench.table import lines
-from bench.targets import verdicts
+from bench.targets import Verdict, any_missed, verdicts
 from cli.servers import ServerNotStarted
 from settings import default_data_dir
 
-EXIT_FAILED, EXIT_NO_SERVERS, EXIT_INTERRUPTED = 1, 3, 130
+EXIT_NO_SERVERS, EXIT_INTERRUPTED = 3, 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,8 +32,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m bench steps",
         description=__doc__,
         epilog="Exit status: 0 all was measured, 1 a peer failed, 2 wrong use, 3 the servers do not start, "
-        "130 interrupted (what was measured is shown). "
-        "A missed target is no failure: machines differ.",
+        f"130 interrupted (what was measured is shown). {MISSED_TARGETS}",
     )
     told.add_argument("--rounds", type=_positive, help="how often everything is measured (5; with --quick 1)")
     told.add_argument("--quick", action="store_true", help="without what takes long")
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="samples of an earlier --json, whose rounds come first",
     )
+    add_strict(told)
     told.add_argument("--list", action="store_true", help="name the scenarios and end")
     return told
 
@@ -90,13 +91,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_NO_SERVERS
     results.note(f"measured in {time.monotonic() - began:.0f} s")
-    _report(results, peers)
+    judged = verdicts(results)
+    _report(results, peers, judged)
     _save(results, asked.json)
     if asked.plot:
         _draw(results, asked.plot)
     if interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_FAILED if rounds.failures else 0
+    return exit_status(failed=bool(rounds.failures), missed=any_missed(judged), strict=asked.strict)
 
 
 def _positive(text: str) -> int:
@@ -106,11 +108,11 @@ def _positive(text: str) -> int:
     return number
 
 
-def _report(results: Results, peers: list[PeerSpec]) -> None:
+def _report(results: Results, peers: list[PeerSpec], judged: list[Verdict]) -> None:
     for line in lines(results, _titles(), BASELINE):
         print(line)
     print("Targets (medians; ratios are taken within a round)")
-    for verdict in verdicts(results):
+    for verdict in judged:
         print(f"  {verdict.line}")
     print()
     for title, versions in {"machine": results.machine, **results.versions}.items():

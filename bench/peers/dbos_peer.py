@@ -17,6 +17,7 @@ from typing import Any
 
 from dbos import DBOS
 
+from bench.peers.chains import walk
 from bench.peers.protocol import Answer, serve
 
 
@@ -45,14 +46,7 @@ async def noop_async() -> None:
 @DBOS.workflow()
 def chain_of(steps: int, payload_bytes: int, work_s: float) -> None:
     """Steps one after the other."""
-    text = "x" * payload_bytes
-    for _ in range(steps):
-        if payload_bytes:
-            text = pass_on(text)
-        elif work_s:
-            work(work_s)
-        else:
-            noop()
+    walk(steps, payload_bytes, work_s, noop=noop, pass_on=pass_on, work=work)
 
 
 @DBOS.workflow()

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from prefect import flow, task
 
+from bench.peers.chains import walk
+
 
 @task
 def noop() -> None:
@@ -28,14 +30,7 @@ def work(seconds: float) -> None:
 @flow
 def chain_of(steps: int, payload_bytes: int, work_s: float) -> None:
     """Steps one after the other."""
-    text = "x" * payload_bytes
-    for _ in range(steps):
-        if payload_bytes:
-            text = pass_on(text)
-        elif work_s:
-            work(work_s)
-        else:
-            noop()
+    walk(steps, payload_bytes, work_s, noop=noop, pass_on=pass_on, work=work)
 
 
 @flow

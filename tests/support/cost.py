@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,19 +9,10 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Any
 
-from orchestration.store.database import Database, open_connection
+from bench.explained import Explained, nodes
+from orchestration.store.database import Database
 from tests.support.tcp_proxy import TcpProxy
 
-SETTINGS = {
-    "auto_explain.log_min_duration": "0",
-    "auto_explain.log_nested_statements": "on",
-    "auto_explain.log_analyze": "on",
-    "auto_explain.log_buffers": "on",
-    "auto_explain.log_timing": "off",
-    "auto_explain.log_format": "json",
-    "auto_explain.log_parameter_max_length": "0",
-    "client_min_messages": "log",
-}
 WORK = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck")
 
 
@@ -41,48 +31,23 @@ class Meter:
     """A connection that explains all it runs, nested statements included."""
 
     def __init__(self, url: str, *, generic: bool = False) -> None:
-        self._connection = open_connection(url, name="meter")
-        self._notices = _Notices()
-        self._connection.notices = self._notices  # type: ignore[assignment]
-        with self._connection.cursor() as cursor:
-            cursor.execute("LOAD 'auto_explain'")
-            if generic:
-                cursor.execute("SET plan_cache_mode = force_generic_plan")
-            for name, value in SETTINGS.items():
-                cursor.execute(f"SET {name} = {value}")
+        self._explained = Explained(url, plan_cache_mode="force_generic_plan" if generic else "auto")
 
     def call(self, sql: str, *values: Any) -> Cost:
-        self._notices.texts.clear()
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            (answer,) = cursor.fetchone() or (None,)
-        plans = [json.loads(text[text.index("{") :])["Plan"] for text in self._notices.texts if "plan:" in text]
-        nodes = [node for plan in plans for node in _nodes(plan)]
+        rows = self._explained.rows(sql, *values)
+        plans = self._explained.plans()
+        found = [node for plan in plans for node in nodes(plan)]
         outermost = plans[-1]
         return Cost(
-            answer=answer,
-            rows=sum(node.get("Actual Loops", 1) * sum(node.get(name, 0) for name in WORK) for node in nodes),
+            answer=rows[0][0] if rows else None,
+            rows=sum(node.get("Actual Loops", 1) * sum(node.get(name, 0) for name in WORK) for node in found),
             buffers=outermost["Shared Hit Blocks"] + outermost["Shared Read Blocks"],
-            scanned=Counter(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
-            indexes=Counter(node["Index Name"] for node in nodes if "Index Name" in node),
+            scanned=Counter(node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"),
+            indexes=Counter(node["Index Name"] for node in found if "Index Name" in node),
         )
 
     def close(self) -> None:
-        self._connection.close()
-
-
-class _Notices:
-    """psycopg2 cuts a list to the last 50."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def append(self, notice: str) -> None:
-        self.texts.append(notice)
-
-
-def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for inner in plan.get("Plans", ()) for node in _nodes(inner))]
+        self._explained.close()
 
 
 class Wiretap(TcpProxy):
