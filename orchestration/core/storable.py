@@ -34,6 +34,10 @@ _MAX_UNKNOWN_CHARS = 1000
 _CLIP_ROUNDS = ((2000, 200, 16), (500, 50, 8), (120, 20, 5), (60, 8, 3), (30, 4, 2))
 
 
+# Kept, since `json.dumps` makes a new encoder for each call that wants anything but the defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def storable(value: Any, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Json:
     """`value` as JSON that PostgreSQL and every client can hold; the value itself is not changed.
 
@@ -70,7 +74,12 @@ def clip(value: Json, max_bytes: int) -> tuple[Json, bool]:
 
 def size_bytes(value: Json) -> int:
     """How many bytes the compact JSON of a storable value takes in UTF-8."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    return len(json_text(value).encode())
+
+
+def json_text(value: Json) -> str:
+    """Compact JSON of a storable value. Raises: ValueError for NaN and infinity."""
+    return _encode(value)
 
 
 class _Converter:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from orchestration.core.decide import StepPolicy
+from orchestration.store.database import as_jsonb
 from schemas.json import Json, JsonObject
 from schemas.workflow import OnFailure, RetryPolicy, SshTarget
 
@@ -56,52 +60,47 @@ class Held:
 
 def policy_from_json(document: JsonObject) -> StepPolicy:
     """The stored policy of a step. Raises: KeyError, pydantic.ValidationError when a newer version wrote it."""
-    retry = document["retry"]
-    return StepPolicy(
-        retry=RetryPolicy.model_validate(retry) if retry else RetryPolicy(),
-        on_failure=_ON_FAILURE.validate_python(document["on_failure"]),
-        on_lost=document["on_lost"],
-    )
+    return _policy(as_jsonb(document))
 
 
 def claimed(row: JsonObject, run_id: str, owner: str) -> Lease:
     """The lease that a claim answered."""
-    step = row["step"]
-    policy = step["policy"]
-    return Lease(
+    return _lease(
+        row["step"],
+        row["version"],
         run=row["run"],
         run_id=run_id,
-        position=step["position"],
-        attempt=step["attempt"],
         owner=owner,
-        key=step["key"],
-        action=step["action"],
-        label=step["label"],
-        params=step["params"],
-        policy=policy_from_json(policy),
-        timeout_s=policy["timeout_s"],
-        when=policy.get("when"),
-        failures=step["failures"],
-        losses=step["losses"],
-        claimed_at=datetime.fromisoformat(step["now"]),
-        version=row["version"],
         run_name=row["run_name"],
         run_params=row["run_params"],
         created_by=row["created_by"],
         created_role=row["created_role"],
         host=SshTarget.model_validate(row["ssh"]) if row["ssh"] else None,
-        checkpoint=step["checkpoint"],
-        signal=step["signal"],
-        reads=step["reads"] or {},
         priority=row["priority"],
     )
 
 
 def handed_over(step: JsonObject, version: int, before: Lease) -> Lease:
     """The lease of a step that was claimed as the one before it ended; what concerns the run is as it was."""
+    return _lease(
+        step,
+        version,
+        run=before.run,
+        run_id=before.run_id,
+        owner=before.owner,
+        run_name=before.run_name,
+        run_params=before.run_params,
+        created_by=before.created_by,
+        created_role=before.created_role,
+        host=before.host,
+        priority=before.priority,
+    )
+
+
+def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
+    """From what the database tells of a claimed step, and what is known of its run."""
     policy = step["policy"]
-    return replace(
-        before,
+    return Lease(
         position=step["position"],
         attempt=step["attempt"],
         key=step["key"],
@@ -118,4 +117,17 @@ def handed_over(step: JsonObject, version: int, before: Lease) -> Lease:
         checkpoint=step["checkpoint"],
         signal=step["signal"],
         reads=step["reads"] or {},
+        **of_run,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _policy(text: str) -> StepPolicy:
+    """The same few policies come again and again, and none changes once it is made."""
+    document = json.loads(text)
+    retry = document["retry"]
+    return StepPolicy(
+        retry=RetryPolicy.model_validate(retry) if retry else RetryPolicy(),
+        on_failure=_ON_FAILURE.validate_python(document["on_failure"]),
+        on_lost=document["on_lost"],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import psycopg2.extensions
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from orchestration.core.storable import json_text
 from orchestration.errors import StoreRefused, StoreUnavailable
 
 # The transition functions live in a schema named by their version, so that old and new processes can run side by side
@@ -219,7 +219,7 @@ def _call(function: str, count: int) -> str:
 
 def as_jsonb(value: Any) -> str:
     """JSON text for a jsonb parameter."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json_text(value)
 
 
 def _may_pass(error: psycopg2.Error) -> bool:
