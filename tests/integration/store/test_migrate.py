@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
+from orchestration.store import migrate as migrate_module
 from orchestration.store.database import Database
 from orchestration.store.migrate import migrate
 from tests.support.engine import Harness
 
 pytestmark = pytest.mark.integration
+
+MIGRATIONS = Path(migrate_module.__file__).parent / "migrations"
 
 
 def test_functions_of_an_older_version_are_replaced_even_with_another_result_type(database_url: str) -> None:
@@ -31,6 +36,13 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     migrate(database_url)
     assert database.call("SELECT max(oid::bigint) FROM pg_proc") == before
     database.close()
+
+
+def test_migrations_go_forward_only() -> None:
+    scripts = [revision.module for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    assert len(scripts) >= 5
+    assert [script.revision for script in scripts if hasattr(script, "downgrade")] == []
+    assert [script.revision for script in scripts if not hasattr(script, "upgrade")] == []
 
 
 def test_runs_go_on_while_the_functions_are_replaced(database_url: str) -> None:

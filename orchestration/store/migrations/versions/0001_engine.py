@@ -15,11 +15,3 @@ depends_on = None
 def upgrade() -> None:
     """Create runs, steps, attempts, trace and what they need."""
     op.get_bind().exec_driver_sql((Path(__file__).parents[2] / "sql" / "tables.sql").read_text("utf-8"))
-
-
-def downgrade() -> None:
-    """Remove them, with all data."""
-    op.execute(
-        "DROP TABLE runs, run_documents, steps, step_documents, attempts, trace, checkpoints, progress, logs, "
-        "log_sizes, signals, idempotency_keys, janitor, workers"
-    )

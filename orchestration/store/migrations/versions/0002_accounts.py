@@ -63,8 +63,3 @@ CREATE TABLE templates (
 def upgrade() -> None:
     """Create tokens, sessions, sign-in codes, the audit record and templates."""
     op.get_bind().exec_driver_sql(TABLES)
-
-
-def downgrade() -> None:
-    """Remove them, with all data."""
-    op.execute("DROP TABLE templates, audit, sign_in_codes, sessions, tokens")

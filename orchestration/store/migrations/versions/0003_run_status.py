@@ -13,8 +13,3 @@ depends_on = None
 def upgrade() -> None:
     """Index runs by status, newest first."""
     op.execute("CREATE INDEX runs_status ON runs (status, id DESC)")
-
-
-def downgrade() -> None:
-    """Remove the index."""
-    op.execute("DROP INDEX runs_status")

@@ -47,8 +47,3 @@ def upgrade() -> None:
     op.get_bind().exec_driver_sql((Path(__file__).parents[2] / "sql" / "soundness.sql").read_text("utf-8"))
     for table, names in REPLACED.items():
         op.execute(f"ALTER TABLE {table} " + ", ".join(f"DROP CONSTRAINT {name}" for name in names))
-
-
-def downgrade() -> None:
-    """Not offered: the constraints that were replaced are those of a release that is gone."""
-    raise NotImplementedError("there is no way back from 0004")

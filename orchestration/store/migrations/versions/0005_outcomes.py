@@ -23,8 +23,3 @@ ALTER TABLE attempts DROP CONSTRAINT attempts_outcome_check;
 def upgrade() -> None:
     """Put the function's constraint in the place of the old one."""
     op.get_bind().exec_driver_sql(OUTCOMES)
-
-
-def downgrade() -> None:
-    """Not offered, as for 0004."""
-    raise NotImplementedError("there is no way back from 0005")
