@@ -1,1 +1,1 @@
-"""Migrations of the tables, run by `perdure migrate`. They go forward only: see "Rolling upgrades" in docs/operations.md."""
+"""Migrations of the tables, run by `perdure migrate`. Forward only, see "Rolling upgrades" in docs/operations.md."""
