@@ -291,7 +291,7 @@ def test_text_without_secrets_streams_unchanged(case):
 def test_long_text_takes_time_in_proportion(line):
     redactor = Redactor([f"secret-value-{n}" for n in range(10)])
     text = line * (500_000 // len(line))
-    started = time.perf_counter()
+    started = time.process_time()
     redactor.text(text)
     # About 0.1 s here; a quadratic pattern takes minutes.
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

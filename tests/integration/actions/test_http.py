@@ -398,13 +398,13 @@ def test_dripping_answer_ends_at_the_time_limit_and_on_a_stop(server, slow_part)
         started = time.monotonic()
         with pytest.raises(Retryable, match=r"0\.5 s"):
             call(server.url("/x"), timeout_s=0.5)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
         ctx = make_context(settings={"http_allow": ["127.0.0.1"]})
         threading.Timer(0.3, ctx.token.cancel, ("stop",)).start()
         started = time.monotonic()
         with pytest.raises(ActionCancelled):
             request(ctx, HttpParams(url=server.url("/x"), timeout_s=60))
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
     finally:
         ended.set()
 

@@ -113,4 +113,4 @@ def test_a_frozen_valkey_costs_one_call_its_time_and_the_next_ones_nothing() -> 
         began = time.monotonic()
         for _ in range(20):
             assert caller.acquire() == Passed("")
-        assert time.monotonic() - began < 3 * TIMEOUT_S
+        assert time.monotonic() - began < 10 * TIMEOUT_S

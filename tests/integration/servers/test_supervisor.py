@@ -55,7 +55,7 @@ def supervise(tmp_path):
     yield start
     for each in running:
         each.supervisor.kill()
-        each.thread.join(10)
+        each.thread.join(30)
 
 
 def service(name, code=SLEEP, **options):
@@ -75,17 +75,17 @@ def test_services_start_when_what_they_need_is_ready(supervise, tmp_path):
     assert not running.ready.wait(0.3)
     assert set(running.pids) == {"server"}
     open_gate.set()
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     assert set(running.pids) == {"server", "web"}
 
 
 @pytest.mark.fault
 def test_a_process_that_dies_comes_back_and_the_others_stay(supervise, eventually):
     running = supervise(service("one"), service("two"))
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     before = dict(running.pids)
     os.kill(before["one"], signal.SIGKILL)
-    eventually(lambda: running.pids.get("one") not in (None, before["one"]), timeout_s=3)
+    eventually(lambda: running.pids.get("one") not in (None, before["one"]))
     assert running.pids["two"] == before["two"]
     assert "one: ended with status 137" in running.logs.path("supervisor").read_text()
 
@@ -95,7 +95,7 @@ def test_a_process_that_keeps_dying_after_it_was_ready_is_started_ever_more_slow
     flag = tmp_path / "broken"
     code = f"import os, sys, time; sys.exit(4) if os.path.exists({str(flag)!r}) else time.sleep(600)"
     running = supervise(service("one", code))
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     flag.touch()
     os.kill(running.pids["one"], signal.SIGKILL)
     said = running.logs.path("supervisor")
@@ -105,10 +105,10 @@ def test_a_process_that_keeps_dying_after_it_was_ready_is_started_ever_more_slow
     assert running.failure is None
 
 
-def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(supervise, eventually):
+def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(supervise):
     code = "import sys; sys.exit('no such table: \\x1b[31mred\\x07')"
     running = supervise(service("server"), service("web", code, needs=("server",), ready=lambda: False))
-    running.thread.join(15)
+    running.thread.join(60)
     assert "web did not start: ended with status 1; no such table: \x1b[31mred (log: " in str(running.failure)
     assert running.logs.path("supervisor").read_text().count("web: ended") == ATTEMPTS_TO_START - 1
     assert running.pids == {}
@@ -116,10 +116,10 @@ def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(superv
 
 def test_stop_ends_in_order_and_leaves_no_process(supervise):
     running = supervise(service("server", stop_order=1), service("web"), service("worker"))
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     pids = running.pids.values()
     running.supervisor.stop()
-    running.thread.join(5)
+    running.thread.join(30)
     assert not running.thread.is_alive()
     assert not any(map(is_alive, pids))
     server_alone = {"server"}
@@ -131,10 +131,10 @@ def test_a_second_stop_does_not_wait_for_the_grace(supervise):
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )
     running = supervise(service("web", stubborn, grace_s=60))
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     running.supervisor.stop()
     running.supervisor.kill()
-    running.thread.join(5)
+    running.thread.join(30)
     assert not running.thread.is_alive()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,23 +69,21 @@ def test_each_kind_of_progress_is_what_the_page_calls_it(page):
     assert recorder.pieces[1] == ("something odd\n", "warning")
 
 
-def test_listener_receives_and_obeys_a_stop(page):
+def test_listener_receives_and_obeys_a_stop(page, eventually):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     params = page["ListenParams"](port=port, every_s=0.01)
 
-    def send() -> None:
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection(("127.0.0.1", port)) as connection:
-                    connection.sendall(b"hi")
-                    return
-            except ConnectionRefusedError:
-                time.sleep(0.01)
+    def send() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"hi")
+        except ConnectionRefusedError:
+            return False
+        return True
 
-    threading.Thread(target=send).start()
+    threading.Thread(target=eventually, args=(send,)).start()
     assert page["listen"](make_context(), params) == {"received": b"hi"}
     ctx = make_context()
     threading.Timer(0.2, ctx.token.cancel, ("stop",)).start()
