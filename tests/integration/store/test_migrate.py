@@ -9,7 +9,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from orchestration.store import migrate as migrate_module
-from orchestration.store.database import Database
+from orchestration.store.database import FUNCTIONS_SCHEMA, Database
 from orchestration.store.migrate import migrate
 from tests.support.engine import Harness
 
@@ -24,7 +24,7 @@ def test_functions_of_an_older_version_are_replaced_even_with_another_result_typ
     database.execute(
         "CREATE FUNCTION elect_janitor(p_owner text, p_hold_s real) RETURNS text LANGUAGE sql AS 'SELECT 1'"
     )
-    database.execute("COMMENT ON SCHEMA engine_v1 IS 'older'")
+    database.execute(f"COMMENT ON SCHEMA {FUNCTIONS_SCHEMA} IS 'older'")
     migrate(database_url)
     assert database.rows("SELECT elected FROM elect_janitor('me', 1)") == [(True,)]
     database.close()
@@ -62,7 +62,7 @@ def test_runs_go_on_while_the_functions_are_replaced(database_url: str) -> None:
     worker = threading.Thread(target=work)
     worker.start()
     for n in range(5):
-        engine.database.execute(f"COMMENT ON SCHEMA engine_v1 IS 'older {n}'")
+        engine.database.execute(f"COMMENT ON SCHEMA {FUNCTIONS_SCHEMA} IS 'older {n}'")
         migrate(database_url)
     done.set()
     worker.join()
