@@ -11,6 +11,7 @@ from flask import current_app
 
 from api.limits import Limiter
 from api.readiness import ReadinessCheck
+from api.sending import BackgroundDispatcher
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
@@ -45,7 +46,7 @@ def build_services(settings: Settings) -> Services:
     redactor = Redactor(_own_secrets(settings))
     runs = Runs(
         database,
-        CeleryDispatcher(make_celery(settings.broker_url)),
+        BackgroundDispatcher(CeleryDispatcher(make_celery(settings.broker_url))),
         EventStream(settings.redis_url),
         actions,
         resend_s=settings.resend_s,
