@@ -35,11 +35,20 @@ def shared_fleet(
 
 
 @pytest.fixture
-def private_fleet(
-    private_postgres: EmbeddedPostgres, private_valkey: EmbeddedValkey, tmp_path: Path, handover_ms: str
+def valkey_fleet(
+    database_url: str, private_valkey: EmbeddedValkey, tmp_path: Path, handover_ms: str
 ) -> Iterator[Fleet]:
-    """Workers against servers of their own, which the test may kill."""
-    with Fleet(private_postgres.url, private_valkey.url, tmp_path, handover_ms=handover_ms) as fleet:
+    """Workers whose Valkey the test may kill."""
+    with Fleet(database_url, private_valkey.url, tmp_path, handover_ms=handover_ms) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def postgres_fleet(
+    private_postgres: EmbeddedPostgres, redis_url: str, tmp_path: Path, handover_ms: str
+) -> Iterator[Fleet]:
+    """Workers whose PostgreSQL the test may kill."""
+    with Fleet(private_postgres.url, redis_url, tmp_path, handover_ms=handover_ms) as fleet:
         yield fleet
 
 

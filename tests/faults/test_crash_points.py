@@ -19,8 +19,7 @@ EFFECTS = {"claimed": 1, "acted": 2, "before_commit": 2, "committed": 1, "dispat
 @pytest.fixture(scope="module")
 def killed(shared_fleet: Fleet) -> Fleet:
     """A worker of each kind, brought back whenever a test has killed it."""
-    shared_fleet.worker("cpu", "prefork")
-    shared_fleet.worker("io", "threads")
+    shared_fleet.start_workers({"cpu": "prefork", "io": "threads"})
     return shared_fleet
 
 
@@ -58,7 +57,7 @@ def check_effects(fleet: Fleet, run: StartedRun, point: str) -> None:
 def test_a_step_that_keeps_killing_its_worker_fails_at_the_limit(killed: Fleet) -> None:
     killed.wait_ready()
     run = killed.start({"key": "p", "action": "t.poison"})
-    killed.wait_for(run, "failed", timeout_s=40)
+    killed.wait_for(run, "failed")
     (last,) = [a for a in killed.attempts(run) if a["attempt"] == killed.steps(run)[0]["attempt"]]
     assert last["error"]["code"] == "worker_lost"
     assert "worker lost" in last["error"]["message"]

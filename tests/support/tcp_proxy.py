@@ -27,6 +27,8 @@ class TcpProxy:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # closing alone leaves the thread in accept(), and it listens on
         self._server.close()
         self.cut()
         self._flowing.set()

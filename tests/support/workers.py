@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +26,7 @@ from orchestration.store.database import Database
 from schemas.workflow import WorkflowSpec
 from settings import ROOT
 from tests.support.engine import ALICE, Recorder, broken_invariants
+from tests.support.processes import cmdline
 
 POOLS = {
     "threads": ["--pool", "threads", "-c", "8", "-Q", "default"],
@@ -80,15 +83,16 @@ class WorkerProcess:
             return []
 
     def keeper(self) -> int:
-        return next(pid for pid in self.tree() if "workers.keeper" in psutil.Process(pid).cmdline())
+        return next(pid for pid in self.tree() if "workers.keeper" in cmdline(pid))
 
     def children(self) -> list[int]:
         """The pool's."""
-        return [pid for pid in self.tree() if pid not in (self.pid, self.keeper())]
+        return [pid for pid in self.tree() if pid != self.pid and "workers.keeper" not in cmdline(pid)]
 
     def signal_all(self, number: int) -> None:
         for pid in self.tree():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a pool child may have been replaced since the look
+                os.kill(pid, number)
 
     def close(self) -> None:
         self._stopping = True
@@ -106,11 +110,14 @@ class Fleet:
         self.faults = directory / "faults"
         self.faults.mkdir(exist_ok=True)
         self.ledger.touch()
+        # What killed workers leave behind; their sockets lie in it, and paths of those are short.
+        self._left = tempfile.TemporaryDirectory(dir="/tmp", prefix="perdure-test-", ignore_cleanup_errors=True)
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PERDURE_")},
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PERDURE_DATA_DIR": str(directory / "data"),
+            "TMPDIR": self._left.name,
             "PERDURE_TESTING": "1",
             "PERDURE_HANDOVER_MS": "0",
             "PERDURE_FAULT_HOOK": "tests.support.fault_hook.fault",
@@ -126,7 +133,7 @@ class Fleet:
             CeleryDispatcher(self.app),
             Recorder(),
             load_actions(["tests.support.fault_actions"]),
-            resend_s=2.0,
+            resend_s=float(settings.get("resend_s", 2.0)),
         )
         self.workers: list[WorkerProcess] = []
 
@@ -140,13 +147,21 @@ class Fleet:
         for worker in self.workers:
             worker.close()
         self.database.close()
+        self._left.cleanup()
 
     def worker(self, name: str, pool: str, *, restart: bool = True) -> WorkerProcess:
         """Start a worker; answers once it takes work."""
-        worker = WorkerProcess(name, pool, self.environment, self.directory, restart=restart)
-        self.workers.append(worker)
-        wait_until(worker.ready, 30, lambda: worker.log.read_text()[-3000:])
+        (worker,) = self.start_workers({name: pool}, restart=restart)
         return worker
+
+    def start_workers(self, pools: dict[str, str], *, restart: bool = True) -> list[WorkerProcess]:
+        """Start workers side by side, by name; answers once all take work."""
+        started = [
+            WorkerProcess(name, pool, self.environment, self.directory, restart=restart) for name, pool in pools.items()
+        ]
+        self.workers.extend(started)
+        self.wait_ready()
+        return started
 
     def start(self, *steps: dict[str, Any], **fields: Any) -> StartedRun:
         workflow = WorkflowSpec.model_validate({"steps": steps} | fields)
@@ -188,7 +203,7 @@ class Fleet:
         )
         return [row[0] for row in rows]
 
-    def wait_for(self, run: StartedRun, *statuses: str, timeout_s: float = 30) -> float:
+    def wait_for(self, run: StartedRun, *statuses: str, timeout_s: float = 60) -> float:
         """Seconds until the run had one of the statuses."""
         began = time.monotonic()
         wait_until(lambda: self.status(run) in statuses, timeout_s, lambda: self._why(run))
@@ -197,9 +212,9 @@ class Fleet:
     def wait_ready(self) -> None:
         """Wait until every worker, also one that is being replaced, takes work."""
         for worker in self.workers:
-            wait_until(worker.ready, 30, lambda worker=worker: worker.log.read_text()[-3000:])
+            wait_until(worker.ready, 60, lambda worker=worker: worker.log.read_text()[-3000:])
 
-    def wait_for_line(self, step: str, what: str, timeout_s: float = 20) -> None:
+    def wait_for_line(self, step: str, what: str, timeout_s: float = 60) -> None:
         wait_until(
             lambda: any(line[1] == step and line[3] == what for line in self.lines()), timeout_s, lambda: self.lines()
         )
