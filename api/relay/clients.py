@@ -7,31 +7,46 @@ from time import monotonic
 from typing import Any
 
 import gevent
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as EnginePacket
-from socketio.packet import EVENT
+
+from api.relay.frames import Frames, FramesPacket, event_frames
 
 # A client with this many packets unsent is behind: it gets no more until it has taken them. One holds up to 128 KiB.
 PACKETS_BEHIND = 20
 
 
-class Frames(bytes):
-    """WebSocket frames as they go over the wire; a server's are the same for every client."""
+class Line:
+    """The way to one client. What is sent here goes out in order with all else that the client is sent."""
 
+    __slots__ = ("_socket", "_websocket")
 
-def event_frames(event: str, texts: Iterable[str]) -> Frames:
-    """The frames of events with these data, given as JSON text."""
-    return Frames(b"".join(_frame(f'{MESSAGE}{EVENT}["{event}",{text}]'.encode()) for text in texts))
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._websocket = socket.relay_websocket
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the client takes what it is sent."""
+        return not self._socket.closed and bool(self._socket.queue.qsize() < PACKETS_BEHIND)
 
-def _frame(message: bytes) -> bytes:
-    """A whole text message (RFC 6455, 5.2)."""
-    size = len(message)
-    if size < 126:
-        return b"\x81" + bytes((size,)) + message
-    if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + message
-    return b"\x81\x7f" + size.to_bytes(8, "big") + message
+    def offer(self, frames: Frames) -> bool:
+        """Send frames in one piece; False, and nothing is sent, when the client does not keep up or is gone."""
+        if not self.keeps_up:
+            return False
+        self.send(frames)
+        return True
+
+    def send(self, frames: Frames) -> None:
+        """Send frames in one piece, whatever else waits. A client that is gone gets nothing."""
+        if self._socket.closed:
+            return
+        queue = self._socket.queue
+        if queue.empty():  # else its writer has something to send before, and would send these too
+            sent = self._websocket.send_now(frames)
+            if sent == len(frames):
+                return
+            if sent:
+                frames = Frames()  # enough to wake the writer, which begins with what is left
+        queue.put(FramesPacket(frames))
 
 
 class Clients:
@@ -41,27 +56,22 @@ class Clients:
         self._server = server
 
     def send(self, event: str, text: str, sids: Iterable[str]) -> None:
-        """Queue an event, its data given as JSON text. Clients that are gone get nothing."""
-        self.send_frames(event_frames(event, (text,)), sids)
-
-    def send_frames(self, frames: Frames, sids: Iterable[str]) -> None:
-        """Queue frames, to be sent in one piece. Clients that are gone get nothing."""
-        packet = EnginePacket(MESSAGE)
-        # What Engine.IO hands to the WebSocket, see `RelayWebSocket.send`.
-        packet.encode_cache = frames
+        """Send an event, its data given as JSON text. Clients that are gone get nothing."""
+        frames = event_frames(event, (text,))
         for sid in sids:
-            socket = self._socket(sid)
-            if socket is not None and not socket.closed:
-                socket.send(packet)
+            line = self.line(sid)
+            if line is not None:
+                line.send(frames)
+
+    def line(self, sid: str) -> Line | None:
+        """The way to a client; None when it is gone."""
+        socket = self._socket(sid)
+        return None if socket is None or socket.closed else Line(socket)
 
     def keeps_up(self, sid: str) -> bool:
         """Whether a client takes what it is sent."""
-        socket = self._socket(sid)
-        return socket is not None and bool(socket.queue.qsize() < PACKETS_BEHIND)
-
-    def is_connected(self, sid: str) -> bool:
-        """Whether the client is there."""
-        return self._socket(sid) is not None
+        line = self.line(sid)
+        return line is not None and line.keeps_up
 
     def disconnect(self, sid: str) -> None:
         """End a client's connection, without waiting for the client."""

@@ -1,4 +1,4 @@
-"""The Socket.IO clients of one run, and the state documents they are all sent."""
+"""The Socket.IO clients of one run, and the state documents they are all sent beside its events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import gevent
 
 from api.refusal import Refusal
 from api.relay.clients import Clients
+from api.relay.delivery import Delivery
+from api.relay.hub import Hub
 from api.relay.states import States
 from orchestration.errors import StoreUnavailable
+from schemas.events import Position
 
 log = logging.getLogger(__name__)
 
@@ -18,39 +21,37 @@ PROGRESS_EVERY_S = 0.5
 
 
 class Room:
-    """Sends `workflow_progress` to all members when the state has changed, at most twice a second.
+    """Sends events as they come, and `workflow_progress` when the state has changed, at most twice a second.
 
     A member that is behind is left out and gets the newest document when it has caught up.
     """
 
-    def __init__(self, run_id: str, clients: Clients, states: States) -> None:
+    def __init__(self, run_id: str, clients: Clients, hub: Hub, states: States) -> None:
         self.run_id = run_id
         self.members: set[str] = set()
         self.owed: set[str] = set()
         self._clients = clients
         self._states = states
         self._latest: str | None = None
+        self._delivery = Delivery(run_id, hub, clients, self._settle)
         self._greenlet = gevent.spawn(self._run)
 
-    def join(self, sid: str) -> None:
-        """Send this client the state now, and again whenever it changes."""
+    def join(self, sid: str, after: Position | None) -> None:
+        """Send this client what comes after a position, the state now, and again whenever it changes."""
         self.members.add(sid)
         self.owed.add(sid)
+        self._delivery.add(sid, after)
 
     def leave(self, sid: str) -> None:
         """Send it no more."""
         self.members.discard(sid)
         self.owed.discard(sid)
-
-    def settle(self, sid: str) -> None:
-        """Send a client the document it is owed, if there is one and the client has caught up."""
-        if sid in self.owed and self._latest is not None and self._clients.keeps_up(sid):
-            self.owed.discard(sid)
-            self._clients.send("workflow_progress", self._latest, (sid,))
+        self._delivery.remove(sid)
 
     def stop(self) -> None:
         """Look no more."""
         self._greenlet.kill(block=False)
+        self._delivery.stop()
 
     def _run(self) -> None:
         with self._states.watch(self.run_id) as feed:
@@ -75,3 +76,11 @@ class Room:
         behind = {sid for sid in self.members if not self._clients.keeps_up(sid)}
         self._clients.send("workflow_progress", document, self.members - behind)
         self.owed = behind
+        for sid in behind:
+            self._delivery.fall_behind(sid)
+
+    def _settle(self, sid: str) -> None:
+        """Send a client the document it is owed, if there is one and the client has caught up."""
+        if sid in self.owed and self._latest is not None and self._clients.keeps_up(sid):
+            self.owed.discard(sid)
+            self._clients.send("workflow_progress", self._latest, (sid,))

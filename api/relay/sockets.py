@@ -15,16 +15,14 @@ from api.auth.identity import session_cookie_name
 from api.refusal import Refusal
 from api.relay import parameters
 from api.relay.admission import Admission, Credentials, Member
-from api.relay.clients import Clients, Frames, event_frames
+from api.relay.clients import Clients
 from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
 from api.relay.problems import problem_of
 from api.relay.room import Room
 from api.relay.states import States
 from api.relay.websocket import use_relay_websocket
-from api.relay.wire import event_text, place_text
 from api.security import allowed_origins
-from messaging.reading import Batch
 from orchestration.errors import StreamUnavailable
 from schemas.events import Position
 from schemas.json import JsonObject
@@ -34,9 +32,6 @@ SUBSCRIPTIONS = 50
 MESSAGE_BYTES = 16 * 1024
 FIND_STREAM_S = 1.0
 SIGN_IN_S = 10.0
-LOOK_S = 5.0
-BEHIND_S = 0.05
-KEPT_BATCHES = 128
 
 
 class Sockets:
@@ -48,15 +43,14 @@ class Sockets:
         self._hub = hub
         self._states = states
         self._members: dict[str, Member] = {}
-        self._subscriptions: dict[str, dict[str, gevent.Greenlet]] = {}
+        self._subscriptions: dict[str, set[str]] = {}
         self._rooms: dict[str, Room] = {}
-        self._made: dict[tuple[str, int, int, int], Frames] = {}
         spawn_vital(self._drop_strangers)
 
     def connect(self, sid: str, credentials: Credentials) -> None:
         """Let a client in. Raises: Refusal; StoreUnavailable."""
         self._members[sid] = self._admission.enter(credentials, partial(self._clients.disconnect, sid))
-        self._subscriptions[sid] = {}
+        self._subscriptions[sid] = set()
 
     def disconnect(self, sid: str) -> None:
         """Forget a client."""
@@ -93,10 +87,8 @@ class Sockets:
             position = channel.head
             truncated = self._is_lost(run_id, after, position)
             self._check(sid)
-            mine[run_id] = gevent.spawn(self._deliver, sid, run_id, position if after is None else after)
-            mine[run_id].link_exception(lambda _: self._clients.disconnect(sid))
-            gevent.sleep(0)  # it watches the channel itself before this lets go
-        self._room(run_id).join(sid)
+            mine.add(run_id)
+            self._room(run_id).join(sid, position if after is None else after)
         place = str(position) if position is not None else None
         return {"success": True, "workflow_id": run_id, "position": place, "truncated": truncated}
 
@@ -110,9 +102,10 @@ class Sockets:
     def _check(self, sid: str) -> None:
         """Raises: Refusal when the client is gone, or its credentials are; StoreUnavailable."""
         member = self._members.get(sid)
-        if member is None:
+        if member is not None:
+            self._admission.check(member)  # this may take a while, and the client leave meanwhile
+        if sid not in self._members:
             raise Refusal(410, "disconnected", "the connection was closed")
-        self._admission.check(member)
 
     def _is_lost(self, run_id: str, after: Position | None, head: Position | None) -> bool:
         if after is None or after == head:
@@ -122,51 +115,17 @@ class Sockets:
         except StreamUnavailable:
             return False  # the subscription finds out, and says so
 
-    def _deliver(self, sid: str, run_id: str, after: Position | None) -> None:
-        """Send what happens in a run to one client, as fast as the client takes it."""
-        with self._hub.watch(run_id) as channel:
-            cursor = self._hub.cursor(channel, after)
-            while self._clients.is_connected(sid):
-                if not self._clients.keeps_up(sid):
-                    gevent.sleep(BEHIND_S)
-                    continue
-                room = self._rooms.get(run_id)
-                if room is not None:
-                    room.settle(sid)
-                batch = cursor.next(LOOK_S)
-                if batch is not None:
-                    self._send(sid, run_id, batch)
-                    gevent.sleep(0)  # the client's writer goes first
-
-    def _send(self, sid: str, run_id: str, batch: Batch) -> None:
-        if batch.truncated:
-            self._clients.send("truncated", place_text(run_id, batch.position), (sid,))
-        if batch.entries:
-            self._clients.send_frames(self._frames(run_id, batch), (sid,))
-
-    def _frames(self, run_id: str, batch: Batch) -> Frames:
-        """A batch as it goes to a client. Those who watch a run mostly get the same ones, shortly after one another."""
-        first, last = batch.entries[0].position, batch.entries[-1].position
-        place = (run_id, first.epoch, first.seq, last.seq)
-        frames = self._made.get(place)
-        if frames is None:
-            frames = event_frames("workflow_event", [event_text(run_id, entry) for entry in batch.entries])
-            if len(self._made) >= KEPT_BATCHES:
-                self._made.clear()
-            self._made[place] = frames
-        return frames
-
     def _room(self, run_id: str) -> Room:
         room = self._rooms.get(run_id)
         if room is None:
-            room = self._rooms[run_id] = Room(run_id, self._clients, self._states)
+            room = self._rooms[run_id] = Room(run_id, self._clients, self._hub, self._states)
         return room
 
     def _end(self, sid: str, run_id: str) -> None:
-        greenlet = self._subscriptions.get(sid, {}).pop(run_id, None)
-        if greenlet is None:
+        mine = self._subscriptions.get(sid, set())
+        if run_id not in mine:
             return
-        greenlet.kill(block=False)
+        mine.remove(run_id)
         room = self._rooms.get(run_id)
         if room is not None:
             room.leave(sid)

@@ -6,7 +6,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
-from api.relay.clients import event_frames
+from api.relay.frames import event_frames
 
 
 @pytest.mark.parametrize("size", [0, 60, 100, 125, 126, 60_000, 65_536, 200_000])
