@@ -1,7 +1,10 @@
 -- Insert runs and all their steps, or none of them. `p_start` holds who starts, perhaps an idempotency key for the request as
 -- a whole, perhaps what to put on the audit record, and `runs`; a step's `run` is the place of its run among them, from 1.
 -- Answers the runs as they are now, those that were there with the same body included; or which run is in the way.
-CREATE OR REPLACE FUNCTION start_runs(p_start jsonb, p_steps jsonb, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- Planned once a connection: with each body anew, as PostgreSQL chooses for the insert of the steps, takes longer than the
+-- insert itself, and comes to the same plan.
+CREATE OR REPLACE FUNCTION start_runs(p_start jsonb, p_steps jsonb, p_resend real) RETURNS jsonb LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     moment    timestamptz := clock_now();
     total     integer := jsonb_array_length(p_start -> 'runs');
