@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
 
-from messaging.kombu_patch import patch_kombu
+from messaging.transport import BODY_ENCODING, register_transport
+from messaging.transport import NAME as TRANSPORT
 
 DEFAULT_QUEUE = "default"
 # On Redis 0 is the highest of ten priorities, the opposite of RabbitMQ.
@@ -17,9 +18,11 @@ DEFAULT_PRIORITY = 5
 
 def make_celery(broker_url: str, *, name: str = "perdure") -> Celery:
     """A Celery app without tasks that opens no connection by itself."""
-    patch_kombu()
+    register_transport()
     app = Celery(name)
     app.conf.update(celery_settings(broker_url))
+    # Here and not in the settings for operators, whose programs need not know the transport.
+    app.conf.update(broker_transport=TRANSPORT, broker_url=kombu_url(broker_url, transport=TRANSPORT))
     return app
 
 
@@ -68,12 +71,7 @@ def transport_options() -> dict[str, Any]:
         "priority_steps": [0, 2, 5, 8],
         "sep": ":",
         "queue_order_strategy": "priority",
-        # Messages are acknowledged on receipt, so this bounds only what a killed worker had received but not begun.
-        "visibility_timeout": 3600,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        # A worker killed while it sweeps must not keep all others from sweeping for the default five minutes.
-        "unacked_mutex_expire": 30,
+        "body_encoding": BODY_ENCODING,
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
@@ -82,11 +80,11 @@ def transport_options() -> dict[str, Any]:
     }
 
 
-def kombu_url(url: str) -> str:
-    """`unix://` URLs of redis-py in kombu's words; all others as they are."""
+def kombu_url(url: str, *, transport: str = "redis") -> str:
+    """`unix://` URLs of redis-py in kombu's words, which name the transport; all others as they are."""
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url
     query = dict(parse_qsl(parts.query))
     query["virtual_host"] = query.pop("db", "0")
-    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
+    return f"{transport}+socket://{parts.netloc}{parts.path}?{urlencode(query)}"

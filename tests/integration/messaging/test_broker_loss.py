@@ -1,4 +1,4 @@
-"""kombu 5.7 lets a worker die with its broker while a task runs; messaging/kombu_patch.py mends it."""
+"""kombu 5.7 lets a worker die with its broker while a task runs; messaging/transport.py mends it."""
 
 from __future__ import annotations
 

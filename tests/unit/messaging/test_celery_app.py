@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import ssl
 from itertools import pairwise
+from typing import cast
 
 import pytest
 
 from messaging.celery_app import kombu_url, make_celery
 from messaging.dispatcher import redis_priority
+from orchestration.actions.registry import load_actions
+from workers.lifecycle import Lifecycle
+from workers.tasks import register_actions
 
 
 def test_messages_are_hints_acknowledged_on_receipt_and_never_pickled():
@@ -17,6 +21,13 @@ def test_messages_are_hints_acknowledged_on_receipt_and_never_pickled():
     assert conf.result_backend is None
     assert conf.task_publish_retry is False
     assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
+
+
+def test_tasks_of_actions_acknowledge_early_since_the_broker_keeps_no_copy_of_what_is_in_hand():
+    app, actions, no_worker = make_celery("redis://localhost/0"), load_actions([]), cast(Lifecycle, None)
+    register_actions(app, actions, no_worker)
+    assert actions
+    assert not [name for name in actions if app.tasks[name].acks_late]
 
 
 def test_a_higher_priority_of_a_run_never_goes_behind_a_lower_one():
@@ -38,5 +49,8 @@ def test_urls_of_redis_become_urls_of_kombu(given, expected):
 
 
 def test_a_tls_broker_must_show_a_certificate():
-    assert make_celery("rediss://host:6379/0").conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    app = make_celery("rediss://host:6379/0")
+    assert app.conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert app.connection_for_read().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert app.connection_for_read().transport_cls == "perdure"
     assert make_celery("redis://host:6379/0").conf.broker_use_ssl is False
