@@ -179,7 +179,7 @@ class Watcher:
         self.client.eio.ws.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self.client.disconnect()
+        self.client.shutdown()  # also while it tries to connect again
 
 
 class RawSocket:

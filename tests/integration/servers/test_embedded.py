@@ -176,7 +176,7 @@ def test_postgres_stops_at_once_with_a_client_connected(fast_dir):
     connection = psycopg2.connect(server.url)
     process = psutil.Process(server.pid)
     os.kill(server.pid, signal.SIGINT)
-    process.wait(5)
+    process.wait(30)
     connection.close()
     server.stop()
 

@@ -55,13 +55,12 @@ def starts(sandbox: SandboxHost, name: str) -> int:
 
 
 def test_output_arrives_as_it_is_written_and_the_status_is_the_result(sandbox: SandboxHost):
-    arrived: list[tuple[float, str]] = []
-    services = RecordingServices(on_log=lambda text: arrived.append((time.monotonic(), text)))
-    finished = run(sandbox.context(services), RemoteCommand("speak", "echo one; sleep 0.6; echo two >&2; exit 3"))
+    heard = sandbox.home / "heard"
+    services = RecordingServices(on_log=lambda text: heard.touch() if "one" in text else None)
+    script = f"echo one; while [ ! -e {heard} ]; do sleep 0.05; done; echo two >&2; exit 3"
+    finished = run(sandbox.context(services), RemoteCommand("speak", script))
     assert finished == Finished(3, "one\ntwo\n")
-    spoken = [(at, text) for at, text in arrived if text in ("one\n", "two\n")]
-    assert [text for _, text in spoken] == ["one\n", "two\n"]
-    assert 0.4 < spoken[1][0] - spoken[0][0] < 1.8
+    assert [text for _, text in services.logged if text in ("one\n", "two\n")] == ["one\n", "two\n"]
 
 
 def test_nothing_is_left_on_the_host_after_the_result_was_read(sandbox: SandboxHost):
@@ -105,7 +104,7 @@ def test_after_a_cut_link_the_next_attempt_attaches_and_reads_on(
     thread.start()
     eventually(lambda: "line 4" in first.log_text)
     proxy.cut()
-    thread.join(5)
+    thread.join(30)
     assert isinstance(outcome[0], Retryable)
     finished = run(sandbox.context(second, run_id="cut", restored=first.last_checkpoint, attempt=2), command)
     assert finished.status == 0
@@ -122,7 +121,7 @@ def test_an_attempt_without_a_checkpoint_attaches_as_well(sandbox: SandboxHost, 
     thread.start()
     eventually(lambda: "line 2" in services.log_text)
     assert run(sandbox.context(run_id="killed", attempt=2), command).output.endswith("line 9\nend-killed\n")
-    thread.join(5)
+    thread.join(30)
     assert starts(sandbox, "killed") == 1
 
 
@@ -156,7 +155,7 @@ def test_a_link_that_goes_silent_is_noticed(
     began = time.monotonic()
     with pytest.raises(Retryable, match="no sign of life"):
         run(sandbox.context(services, port=proxy.port, run_id="silent"), command)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 18
     proxy.thaw()
     finished = run(sandbox.context(run_id="silent", restored=services.last_checkpoint), command)
     assert finished.output.endswith("end-silent\n")
@@ -172,7 +171,7 @@ def test_stopping_ends_the_whole_process_group(sandbox: SandboxHost, eventually:
     began = time.monotonic()
     with pytest.raises(ActionCancelled):
         run(ctx, RemoteCommand("stop", script))
-    assert time.monotonic() - began < 9
+    assert time.monotonic() - began < 30
     eventually(lambda: not processes(nap))
     left = sandbox.home.joinpath(".perdure", *RemoteCommand("stop", script).place(ctx))
     assert sorted(path.name for path in left.iterdir()) == ["claim", "killed"]
