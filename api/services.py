@@ -23,6 +23,10 @@ from orchestration.redaction import Redactor
 from orchestration.store.database import Database
 from settings import Settings
 
+# How many connections to PostgreSQL are kept, half of the threads that gunicorn is started with: a connection beyond
+# these is closed after its call, and opening one takes longer than most requests.
+POOL_SIZE = 8
+
 
 @dataclass(frozen=True)
 class Services:
@@ -42,7 +46,7 @@ class Services:
 def build_services(settings: Settings) -> Services:
     """Put the services together. Opens no connection: those come with the first request."""
     actions = load_actions(settings.actions)
-    database = Database(settings.database_url, name="perdure-web")
+    database = Database(settings.database_url, name="perdure-web", size=POOL_SIZE)
     redactor = Redactor(_own_secrets(settings))
     runs = Runs(
         database,
