@@ -62,6 +62,8 @@ class Attempts:
         row = self.database.transition("claim", "text, integer, text, real", run_id, position, owner, self.lease_s)
         if row["status"] != "claimed":
             return None
+        if row["early"]:
+            self.database.await_flush()
         lease = claimed(row, run_id, owner)
         self.events.publish(run_id, [claim_event(lease)])
         return lease
@@ -88,6 +90,8 @@ class Attempts:
             error = StepError("refused_expansion", f"the steps it added were refused: {answer['reason']}")
             decision = self.decide(lease, Failed(error, permanent=True))
             answer = self._finish(lease, decision)
+        if answer.get("early"):
+            self.database.await_flush()
         if answer["status"] == "lease_lost":
             raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over; its outcome is dropped")
         step = answer.get("next")

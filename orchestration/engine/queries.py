@@ -71,12 +71,12 @@ class Queries:
         `position` is the place in the run's event stream; take it before this call, so that no event is missed.
         """
         rows = self.database.rows(
-            "SELECT etag, active, state, free FROM run_state(%s, %s, %s)", run_id, position, known
+            "SELECT etag, active, state, free, on_disk FROM run_state(%s, %s, %s)", run_id, position, known
         )
         if not rows:
             return None
-        etag, active, text, free = rows[0]
-        return State(etag, active, None if text is None else self.completed(text, free))
+        etag, active, *document = rows[0]
+        return State(etag, active, None if document[0] is None else self.completed(*document))
 
     def state_text(self, run_id: str, position: str | None = None) -> tuple[str, str] | None:
         """`(tag, document)` of a run's state; None when there is no such run."""
@@ -166,8 +166,13 @@ class Queries:
             raise _unknown_run(run_id)
         return rows[0][0], rows[0][1]
 
-    def completed(self, text: str, free: str) -> str:
-        """A state document with what clients wrote put into it, without secrets."""
+    def completed(self, text: str, free: str, on_disk: bool) -> str:
+        """A state document with what clients wrote put into it, without secrets.
+
+        One that is not on disk yet is waited for: after a crash of PostgreSQL another might have its tag.
+        """
+        if not on_disk:
+            self.database.await_flush()
         return f"{text[:-1]}, {self._clean(free)[1:]}"
 
     def _redacted(self, free: str) -> str:

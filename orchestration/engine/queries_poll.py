@@ -34,7 +34,7 @@ class Polls:
     def state(self, caller: Caller, run_id: str, position: str | None) -> State | None:
         """The run's state, as `Queries.state`; None when the caller is nobody, or there is no such run."""
         row = self._ask(caller, run_id, position, whole=True)
-        return None if row is None else State(row[2], row[3], self._queries.completed(row[4], row[5]))
+        return None if row is None else State(row[2], row[3], self._queries.completed(*row[4:]))
 
     def _ask(self, caller: Caller, run_id: str, position: str | None, *, whole: bool) -> Sequence[Any] | None:
         token = None if caller.token is None else secret_hash(caller.token)

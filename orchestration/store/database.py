@@ -19,7 +19,7 @@ from orchestration.errors import StoreRefused, StoreUnavailable
 
 # The transition functions live in a schema named by their version, so that old and new processes can run side by side
 # during a rolling upgrade. A change of a function's signature or meaning raises the number.
-FUNCTIONS_SCHEMA = "engine_v1"
+FUNCTIONS_SCHEMA = "engine_v2"
 
 # What a call meets while a migration replaces the functions, and "cache lookup failed" as an internal error.
 _REPLACED = (psycopg2.errors.UndefinedFunction, psycopg2.errors.InvalidSchemaName)
@@ -149,6 +149,14 @@ class Database:
             return self._rows(sql, values)
         except _FunctionsReplaced:
             return self._rows(sql, values)
+
+    def await_flush(self) -> None:
+        """Wait until all that was committed so far is on disk. Raises as `call`.
+
+        A transition that answered `early` did not wait for that; one that may not be on disk is no ground to act on,
+        and not to be told.
+        """
+        self.call("SELECT await_flush()")
 
     def execute(self, sql: str, *values: Any) -> int:
         """Run one statement that answers nothing; the number of rows it touched. Raises as `call`."""

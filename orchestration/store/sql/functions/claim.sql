@@ -6,6 +6,7 @@ DECLARE
     s       steps;
     number  bigint;
     moment  timestamptz;
+    early   boolean;
 BEGIN
     -- A look without any lock: duplicates of a message are refused cheaply.
     -- Only a running run has a step that is ready and not held; asking for its status as well may be planned as a look
@@ -32,6 +33,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN json_build_object('status', 'refused');
     END IF;
+    early := let_go_early(r);
     UPDATE runs SET queued = queued - 1, active = active + 1, version = version + 1, updated_at = moment,
                     started_at = coalesce(started_at, moment)
      WHERE id = number;
@@ -42,11 +44,30 @@ BEGIN
 
     RETURN (
         SELECT json_build_object(
-            'status', 'claimed', 'run', number, 'version', r.version + 1, 'priority', r.priority,
+            'status', 'claimed', 'early', early, 'run', number, 'version', r.version + 1, 'priority', r.priority,
             'run_name', d.name, 'run_params', d.params, 'ssh', d.ssh,
             'created_by', d.created_by, 'created_role', d.created_role, 'step', describe_claim(s, moment))
           FROM run_documents d WHERE d.run_id = number);
 END $$;
+
+-- Whether this transition lets go of the run's row before its commit is on disk, as it does when others of the run may be
+-- waiting for the row: they would wait for each flush in turn instead of sharing one. The caller then waits with
+-- `await_flush` before it acts on the transition or tells of it. Whoever builds on it meanwhile commits behind it in the
+-- log, so that none of them is on disk without it.
+CREATE OR REPLACE FUNCTION let_go_early(r runs) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF r.active + r.queued < 2 THEN
+        RETURN false;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN true;
+END $$;
+
+-- Wait until all that was committed before is on disk, and where the server's settings say so on its standbys.
+CREATE OR REPLACE FUNCTION await_flush() RETURNS void LANGUAGE sql AS $$
+    -- A commit waits for nothing unless it wrote something; this is read by nobody.
+    SELECT pg_logical_emit_message(true, 'perdure', '')
+$$;
 
 -- A step as its attempt needs it. A first attempt has no checkpoint to look for.
 CREATE OR REPLACE FUNCTION describe_claim(s steps, p_now timestamptz) RETURNS json LANGUAGE plpgsql AS $$

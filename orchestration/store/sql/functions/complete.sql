@@ -13,6 +13,7 @@ DECLARE
     rest        integer[];
     n_released  integer := 0;
     n_taken     integer := 0;
+    early       boolean;
     run_status  text;
     ready       jsonb := '[]';
     changed     jsonb := '[]';
@@ -51,6 +52,7 @@ BEGIN
         changed := freed.changed;
     END IF;
 
+    early := let_go_early(r);
     r.active := r.active - 1 + n_taken;
     r.queued := r.queued + n_released;
     r.pending := r.pending - n_released - n_taken;
@@ -69,7 +71,7 @@ BEGIN
      WHERE n_taken = 1 AND is_traced(taken.attempt);
 
     RETURN json_build_object(
-        'status', 'ok', 'step_status', 'completed', 'run_status', run_status, 'version', r.version + 1 + n_taken,
+        'status', 'ok', 'early', early, 'step_status', 'completed', 'run_status', run_status, 'version', r.version + 1 + n_taken,
         'ready', ready, 'changed', changed, 'total', r.total, 'completed', r.completed, 'failed', r.failed,
         'skipped', r.skipped, 'next', CASE WHEN n_taken = 1 THEN describe_claim(taken, moment) END);
 END $$;

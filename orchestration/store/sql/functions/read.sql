@@ -196,9 +196,10 @@ BEGIN
 END $$;
 
 -- The state document, with its tag; no document when the reader already knows it, no row when there is no such run.
--- `free` holds what clients wrote and may need redaction. Parts are cut until the document is at most 224 KiB.
+-- `free` holds what clients wrote and may need redaction. `on_disk` is false when the state may hold a transition that let
+-- go early (see `let_go_early`): nobody may be told of it before `await_flush`. Parts are cut until the document is at most 224 KiB.
 CREATE OR REPLACE FUNCTION run_state(p_public text, p_stream text, p_known text)
-RETURNS TABLE (etag text, active boolean, state text, free text) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (etag text, active boolean, state text, free text, on_disk boolean) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     r      runs;
     d      run_documents;
@@ -211,6 +212,8 @@ BEGIN
     etag := state_etag(r);
     active := r.ended_at IS NULL;
     IF etag IS DISTINCT FROM p_known THEN
+        -- The last transition of a run never lets go early.
+        on_disk := r.ended_at IS NOT NULL OR pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn();
         SELECT * INTO d FROM run_documents WHERE run_id = r.id;
         FOREACH level SLICE 1 IN ARRAY ARRAY[[200, 500, 1024, 16384], [200, 200, 256, 1024], [200, 60, 0, 200],
                                              [40, 60, 0, 200]] LOOP
@@ -262,7 +265,7 @@ END $$;
 -- tag when there is no such run.
 CREATE OR REPLACE FUNCTION poll_state(
     p_token bytea, p_session bytea, p_public text, p_stream text, p_whole boolean
-) RETURNS TABLE (role text, stale boolean, etag text, active boolean, state text, free text)
+) RETURNS TABLE (role text, stale boolean, etag text, active boolean, state text, free text, on_disk boolean)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     SELECT c.role, c.stale INTO role, stale FROM caller(p_token, p_session) c;
@@ -270,7 +273,7 @@ BEGIN
         RETURN;
     END IF;
     IF p_whole THEN
-        SELECT s.etag, s.active, s.state, s.free INTO etag, active, state, free
+        SELECT s.etag, s.active, s.state, s.free, s.on_disk INTO etag, active, state, free, on_disk
           FROM run_state(p_public, p_stream, NULL) s;
     ELSE
         etag := run_version(p_public);
