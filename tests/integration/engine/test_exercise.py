@@ -26,7 +26,7 @@ from orchestration.store.database import open_connection
 from tests.support.engine import Harness, broken_invariants
 from tests.support.exercise import RUNS, wind_up, workflow
 
-EXERCISE_S = float(os.environ.get("PERDURE_EXERCISE_S", "15"))
+EXERCISE_S = float(os.environ.get("PERDURE_EXERCISE_S", "10"))
 SEED = int(os.environ.get("PERDURE_EXERCISE_SEED") or random.SystemRandom().randrange(2**32))
 PROCESSES = 4
 ROOT = Path(__file__).parents[3]
