@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import Eventually
 from tests.integration.cli_commands.conftest import PERDURE
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -55,13 +56,22 @@ def test_a_worker_killed_in_the_middle_costs_no_work(directory: Path) -> None:
     assert "10 of 10 steps were committed, each once; 1 attempt was lost and taken over" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_stops_all_it_started(directory: Path, number: signal.Signals) -> None:
-    demo = begin(directory / number.name)
+def test_an_interrupted_demo_stops_all_it_started(directory: Path) -> None:
+    demo = begin(directory / "interrupted")
     assert demo.stdout is not None
     for line in demo.stdout:
         if "venv: in_progress" in line:
             break
+    check_end(demo, signal.SIGINT, directory)
+
+
+def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_running(directory: Path, eventually: Eventually) -> None:
+    demo = begin(directory / "ended")
+    eventually((directory / "ended" / "logs" / "postgres.log").exists, timeout_s=60)
+    check_end(demo, signal.SIGTERM, directory)
+
+
+def check_end(demo: subprocess.Popen[str], number: signal.Signals, directory: Path) -> None:
     demo.send_signal(number)
     said, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130, said
