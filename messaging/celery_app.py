@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
 
-from messaging.transport import BODY_ENCODING, register_transport
-from messaging.transport import NAME as TRANSPORT
+from messaging.transport import BODY_ENCODING, Amqp
 
 DEFAULT_QUEUE = "default"
 # On Redis 0 is the highest of ten priorities, the opposite of RabbitMQ.
@@ -18,11 +17,8 @@ DEFAULT_PRIORITY = 5
 
 def make_celery(broker_url: str, *, name: str = "perdure") -> Celery:
     """A Celery app without tasks that opens no connection by itself."""
-    register_transport()
-    app = Celery(name)
+    app = Celery(name, amqp=Amqp)
     app.conf.update(celery_settings(broker_url))
-    # Here and not in the settings for operators, whose programs need not know the transport.
-    app.conf.update(broker_transport=TRANSPORT, broker_url=kombu_url(broker_url, transport=TRANSPORT))
     return app
 
 
@@ -80,11 +76,11 @@ def transport_options() -> dict[str, Any]:
     }
 
 
-def kombu_url(url: str, *, transport: str = "redis") -> str:
-    """`unix://` URLs of redis-py in kombu's words, which name the transport; all others as they are."""
+def kombu_url(url: str) -> str:
+    """`unix://` URLs of redis-py in kombu's words; all others as they are."""
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url
     query = dict(parse_qsl(parts.query))
     query["virtual_host"] = query.pop("db", "0")
-    return f"{transport}+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
+    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"

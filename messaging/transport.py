@@ -1,8 +1,8 @@
 """kombu's Redis transport as workers and senders use it: what is in hand is kept in memory alone, not in Valkey too.
 
-Chosen by Celery's setting `broker_transport`; URLs stay as they are, and programs that use kombu's own transport
-(`celery inspect` without an app, Flower) talk with those that use this one. `docs/decisions/0023-messages-in-hand.md`
-says what that costs and what it spares.
+`Celery(amqp=Amqp)` chooses it for one app. URLs and names stay kombu's, since Flower and others read them, and programs
+that use kombu's own transport (`celery inspect` without an app) talk with those that use this one.
+`docs/decisions/0023-messages-in-hand.md` says what that costs and what it spares.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis.exceptions
-from kombu.transport import TRANSPORT_ALIASES, virtual
+from celery.app.amqp import AMQP
+from kombu import connection as of_kombu
+from kombu.transport import virtual
 from kombu.transport.redis import Channel as _RedisChannel
 from kombu.transport.redis import Transport as _RedisTransport
 from redis.backoff import NoBackoff
@@ -23,9 +25,10 @@ log = logging.getLogger(__name__)
 # The types known of kombu leave out what begins with an underscore, which is what a transport is made of.
 RedisChannel: Any = _RedisChannel
 InMemory: Any = virtual.QoS
+KombuConnection: Any = of_kombu.Connection
+KombuPooled: Any = of_kombu.PooledConnection
+KombuPool: Any = of_kombu.ConnectionPool
 
-# As Celery names the transport: in its setting, and before the + of a URL of a Unix socket.
-NAME = "perdure"
 # Bodies are JSON and stand in the message as they are; kombu's default of base64 makes them a third longer.
 BODY_ENCODING = "utf-8"
 # Messages a round trip: a fan-out of thousands shall not be one write of megabytes.
@@ -129,6 +132,31 @@ class Transport(_RedisTransport):
     Channel = Channel
 
 
-def register_transport() -> None:
-    """Make the transport known to kombu in this process by its name. Again changes nothing."""
-    TRANSPORT_ALIASES[NAME] = f"{__name__}:{Transport.__name__}"
+class Connection(KombuConnection):  # type: ignore[misc]
+    """A connection that uses our transport wherever its URL asks for that of Redis: redis, rediss, redis+socket."""
+
+    def get_transport_cls(self) -> Any:
+        """The class that talks to the broker."""
+        return Transport if self.transport_cls in ("redis", "rediss") else super().get_transport_cls()
+
+    def Pool(self, limit: int | None = None, **_: Any) -> Pool:  # noqa: N802  # kombu's name
+        """A pool of such connections."""
+        return Pool(self, limit)
+
+
+class Pooled(Connection, KombuPooled):  # type: ignore[misc]
+    """Goes back to its pool when its block ends."""
+
+
+class Pool(KombuPool):  # type: ignore[misc]
+    """A pool of such connections."""
+
+    def new(self) -> Pooled:
+        """One more, as the connection the pool was made for."""
+        return Pooled(self, **dict(self.connection._info(resolve=False)))
+
+
+class Amqp(AMQP):
+    """What a Celery app makes its connections with."""
+
+    Connection = Connection

@@ -107,8 +107,8 @@ def test_messages_pass_between_this_transport_and_kombus_own(redis_url):
     """A worker from before an upgrade, and operators' programs."""
     own, plain = make_celery(redis_url), Celery("plain")
     plain.conf.update(celery_settings(redis_url))
-    assert plain.connection_for_read().transport_cls == "redis"
-    assert own.connection_for_read().transport_cls == "perdure"
+    assert plain.connection_for_read().get_transport_cls() is not Transport
+    assert own.connection_for_read().get_transport_cls() is Transport
     send(redis_url, 3)
     plain.send_task("demo.sleep", args=["r", 4], queue="default")
     own.send_task("demo.sleep", args=["r", 5], queue="default")
@@ -120,12 +120,16 @@ def test_messages_pass_between_this_transport_and_kombus_own(redis_url):
             assert message.decode()[0][0] == "r"
 
 
-def test_a_broker_at_a_unix_socket_has_the_same_transport(redis_url):
-    with make_celery("unix:///run/broker.sock?db=3").connection_for_read() as connection:
-        assert connection.transport_cls == "perdure"
-        assert connection.get_transport_cls() is Transport
-    with Celery("plain", broker=celery_settings("unix:///run/broker.sock?db=3")["broker_url"]) as plain:
-        assert plain.connection_for_read().transport_cls == "redis"
+@pytest.mark.parametrize("url", ["redis://:pw@host:6379/3", "rediss://:pw@host:6379/3", "unix:///run/broker.sock?db=3"])
+def test_the_transport_is_that_of_our_app_alone_and_its_url_reads_as_ever(url):
+    """Flower knows brokers by the scheme of their URL."""
+    plain = Celery("plain")
+    plain.conf.update(celery_settings(url))
+    ours, others = make_celery(url).connection_for_write(), plain.connection_for_write()
+    assert ours.get_transport_cls() is ours.clone().get_transport_cls() is Transport
+    assert ours.Pool(1).new().get_transport_cls() is Transport
+    assert others.get_transport_cls() is not Transport
+    assert ours.as_uri(include_password=True) == others.as_uri(include_password=True)
 
 
 @pytest.mark.fault

@@ -8,6 +8,7 @@ import pytest
 
 from messaging.celery_app import kombu_url, make_celery
 from messaging.dispatcher import redis_priority
+from messaging.transport import Transport
 from orchestration.actions.registry import load_actions
 from workers.lifecycle import Lifecycle
 from workers.tasks import register_actions
@@ -52,5 +53,5 @@ def test_a_tls_broker_must_show_a_certificate():
     app = make_celery("rediss://host:6379/0")
     assert app.conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert app.connection_for_read().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-    assert app.connection_for_read().transport_cls == "perdure"
+    assert app.connection_for_read().get_transport_cls() is Transport
     assert make_celery("redis://host:6379/0").conf.broker_use_ssl is False
