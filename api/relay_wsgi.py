@@ -8,9 +8,11 @@ from gevent import monkey
 monkey.patch_all()
 
 from api.relay.app import create_relay  # noqa: E402
+from api.relay.garbage import collect_in_short_pauses  # noqa: E402
 from logs import configure_logs  # noqa: E402
 from settings import load_settings  # noqa: E402
 
 settings = load_settings()
 configure_logs(settings.log_level)
 app = create_relay(settings)
+collect_in_short_pauses()
