@@ -122,14 +122,13 @@ class StreamReader:
             streams[waker.key] = waker.last_id
         block_ms = max(1, int(min(block_s, LONGEST_BLOCK_S) * 1000))
         answer: Any = self._guarded(lambda: self._waits.xread(streams, count=CHUNK_LIVE, block=block_ms))
-        found: dict[str, Any] = dict(answer or ())
-        if waker is not None and waker.key in found:
-            waker.last_id = found[waker.key][-1][0]
         batches = {}
-        for run_id, place in places.items():
-            entries = _entries(found.get(stream_key(run_id), ()))
-            if entries:
-                batches[run_id] = _follow(place, entries)
+        for key, found in answer or ():  # few of those that were asked for
+            if waker is not None and key == waker.key:
+                waker.last_id = found[-1][0]
+            else:
+                run_id = key.removeprefix(stream_key(""))
+                batches[run_id] = _follow(places[run_id], _entries(found))
         return batches
 
     def find_lost(self, places: Mapping[str, Position]) -> dict[str, Batch]:
