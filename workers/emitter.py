@@ -141,12 +141,13 @@ class Emitter:
             except (PerdureError, StoreRefused) as error:
                 log.warning("progress or log not stored: %s", error, extra={"run_id": self.lease.run_id})
 
-    def close(self) -> None:
-        """Write everything, before the attempt ends."""
+    def close(self) -> bool:
+        """Write everything, before the attempt ends. False when PostgreSQL could not take it: call again."""
         with self._lock:
             for level, stream in self._streams.items():
                 self._take(stream.flush(), level)
         self.flush()
+        return not self._pieces
 
     def _write(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
         if progress is not None:

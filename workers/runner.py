@@ -30,6 +30,7 @@ LONGEST_READ = 64 * 1024
 # How long a message waits for PostgreSQL before it is left to the sweep.
 LONGEST_OUTAGE_S = 60.0
 _RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.0)
+TRIES_FOR_THE_LOG = 4
 _UNSTORABLE = Failed(
     StepError("unstorable", "the step's outcome could not be stored; the worker's log says why"), permanent=True
 )
@@ -129,9 +130,9 @@ class Runner:
             emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
             outcome = redacted(self.acting.outcome(lease, taken.token, emitter), redactor)
             self._fault("acted", lease)
-            emitter.close()
+            is_written = emitter.close()
             self._fault("before_commit", lease)
-            finished = self._commit(taken, emitter, outcome, slice_ends)
+            finished = self._commit(taken, emitter, outcome, slice_ends, is_written)
         finally:
             # Before anybody is told, which may take a while.
             if finished is not None and finished.next is not None:
@@ -145,13 +146,20 @@ class Runner:
         self._fault("before_ack", lease)
         return following
 
-    def _commit(self, taken: Taken, emitter: Emitter, outcome: Outcome, slice_ends: float) -> Finished | None:
+    def _commit(
+        self, taken: Taken, emitter: Emitter, outcome: Outcome, slice_ends: float, is_written: bool
+    ) -> Finished | None:
         """Commit, as long as it takes: while PostgreSQL is away the work is done and only the commit is missing.
 
-        None when the attempt was taken over; its outcome is dropped.
+        None when the attempt was taken over; its outcome is dropped. `is_written`: all of the log is stored. If not,
+        that is tried again first, since an attempt that has ended takes none; but no step waits for ever for its log.
         """
         lease = taken.lease
         pause, tries = threading.Event(), 0
+        while not is_written and tries < TRIES_FOR_THE_LOG:
+            pause.wait(_RETRY_PAUSES_S[tries])
+            tries += 1
+            is_written = emitter.close()
         while True:
             asked = time.monotonic()
             # Once only: when its answer is lost, what it claimed is handed back.

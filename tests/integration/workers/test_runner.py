@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -94,6 +94,24 @@ def test_an_outcome_waits_for_postgresql(engine: Harness, monkeypatch: pytest.Mo
     failing(engine, monkeypatch, StoreUnavailable("away"), StoreUnavailable("away"))
     make_runner(engine, Line()).attempt(run.run_id, 0)
     assert engine.run_status(run) == "completed"
+
+
+@pytest.mark.parametrize(("failures", "stored"), [(2, ["the end of the log\n"]), (1000, [])])
+def test_an_outcome_waits_for_its_log_but_not_for_ever(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch, failures: int, stored: list[str]
+) -> None:
+    left, real = [StoreUnavailable("a stale connection")] * failures, engine.attempts.save_log
+
+    def save_log(lease: Lease, pieces: Sequence[tuple[int, str, str]]) -> bool:
+        if left:
+            raise left.pop()
+        return real(lease, pieces)
+
+    monkeypatch.setattr(engine.attempts, "save_log", save_log)
+    run = engine.start({"key": "a"})
+    make_runner(engine, Line(), lambda ctx, params: ctx.log("the end of the log\n")).attempt(run.run_id, 0)
+    assert engine.run_status(run) == "completed"
+    assert [text for (text,) in engine.database.rows("SELECT text FROM logs")] == stored
 
 
 def test_an_outcome_that_postgresql_refuses_fails_the_step_instead_of_losing_it(
