@@ -8,7 +8,8 @@ import gevent
 
 from api.relay.greenlets import spawn_vital
 
-YOUNG_EVERY_S = 0.5
+# Often, since what has come meanwhile is looked through in one go.
+YOUNG_EVERY_S = 0.1
 COUNT_EVERY_S = 60.0
 # What old garbage may come to before everything is looked through: half of what was there, and so many objects.
 GROWTH = 1.5
