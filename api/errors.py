@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, json, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from api.refusal import Refusal
@@ -115,7 +114,6 @@ def map_errors(app: Flask) -> None:
     app.register_error_handler(errors.PerdureError, _domain_error)
     app.register_error_handler(Refusal, _refusal)
     app.register_error_handler(ValidationError, invalid_request)
-    app.register_error_handler(PoolTimeout, _overloaded)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -134,17 +132,6 @@ def _domain_error(error: errors.PerdureError) -> Response:
         detail, mend = AWAY[type(error)]
         return problem(status, error.code, detail, mend=mend, headers={"Retry-After": RETRY_AFTER_S})
     return problem(status, error.code, error.message, where=error.where, mend=error.mend)
-
-
-def _overloaded(error: PoolTimeout) -> Response:
-    log.warning("no database connection was free: %s", error)
-    return problem(
-        503,
-        "overloaded",
-        "there is too much to do just now; nothing was changed",
-        mend="try again",
-        headers={"Retry-After": RETRY_AFTER_S},
-    )
 
 
 def _refusal(refusal: Refusal) -> Response:

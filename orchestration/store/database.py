@@ -11,11 +11,10 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from orchestration.core.storable import json_text
 from orchestration.errors import StoreRefused, StoreUnavailable
+from orchestration.store.pool import Connection, Lent, Pool
 
 # The transition functions live in a schema named by their version, so that old and new processes can run side by side
 # during a rolling upgrade. A change of a function's signature or meaning raises the number.
@@ -72,13 +71,13 @@ class _Connection(psycopg2.extensions.connection):
         self.prepared: set[str] = set()
 
 
-def open_connection(url: str, *, name: str) -> psycopg2.extensions.connection:
+def open_connection(url: str, *, name: str) -> Connection:
     """A plain autocommitting connection of its own, for work that shares nothing with others.
 
     Raises: StoreUnavailable.
     """
     try:
-        connection: psycopg2.extensions.connection = psycopg2.connect(
+        connection: Connection = psycopg2.connect(
             url, application_name=name, connection_factory=_Connection, **connect_options()
         )
     except psycopg2.Error as error:
@@ -107,15 +106,7 @@ class Database:
         self._keeps = keeps
         self._kept = threading.local()
         self._may_prepare = True
-        # The pool alone: an engine sends queries of its own with each first connection.
-        self._pool = QueuePool(
-            lambda: open_connection(url, name=name),  # type: ignore[arg-type]
-            pool_size=size,
-            max_overflow=size,
-            timeout=10,
-            # Nothing to undo: every call commits by itself, and a rollback would cost a round trip.
-            reset_on_return=None,
-        )
+        self._pool = Pool(lambda: open_connection(url, name=name), size=size, most=2 * size, timeout_s=10)
 
     def call(self, sql: str, *values: Any) -> Any:
         """Run one statement that answers one value, in one round trip. None when it answers no row.
@@ -166,7 +157,7 @@ class Database:
 
     def close(self) -> None:
         """Close all idle connections."""
-        self._pool.dispose()
+        self._pool.close()
 
     def _rows(self, sql: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         with self._cursor() as cursor:
@@ -188,9 +179,9 @@ class Database:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        connection = self._take()
+        lent = self._take()
         try:
-            with connection.cursor() as cursor:  # type: ignore[attr-defined]
+            with lent.connection.cursor() as cursor:
                 yield cursor
         except psycopg2.IntegrityError:
             raise
@@ -200,24 +191,21 @@ class Database:
             if isinstance(error, _REPLACED) or "cache lookup failed" in str(error):
                 raise _FunctionsReplaced(f"PostgreSQL has no such function just now: {_first_line(error)}") from error
             if not isinstance(error, _KEEPS_CONNECTION):
-                self._kept.connection = None
-                connection.invalidate()
+                self._kept.lent = None
+                lent.connection.close()
             raise StoreUnavailable(f"PostgreSQL did not answer: {_first_line(error)}") from error
         finally:
-            if not self._keeps:
-                connection.close()
+            if not self._keeps or lent.connection.closed:
+                lent.give_back()
 
-    def _take(self) -> PoolProxiedConnection:
-        kept: PoolProxiedConnection | None = getattr(self._kept, "connection", None)
+    def _take(self) -> Lent:
+        kept: Lent | None = getattr(self._kept, "lent", None)
         if kept is not None:
             return kept
-        try:
-            connection = self._pool.connect()
-        except PoolTimeoutError as error:
-            raise StoreUnavailable("all connections to PostgreSQL are in use") from error
+        lent = self._pool.take()
         if self._keeps:
-            self._kept.connection = connection
-        return connection
+            self._kept.lent = lent
+        return lent
 
 
 @cache
