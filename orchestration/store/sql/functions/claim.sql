@@ -6,7 +6,6 @@ DECLARE
     s       steps;
     number  bigint;
     moment  timestamptz;
-    early   boolean;
 BEGIN
     -- A look without any lock: duplicates of a message are refused cheaply.
     -- Only a running run has a step that is ready and not held; asking for its status as well may be planned as a look
@@ -33,8 +32,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN json_build_object('status', 'refused');
     END IF;
-    early := let_go_early(r);
-    UPDATE runs SET queued = queued - 1, active = active + 1, version = version + 1, updated_at = moment,
+    r.early := let_go_early(r);
+    UPDATE runs SET queued = queued - 1, active = active + 1, version = version + 1, updated_at = moment, early = r.early,
                     started_at = coalesce(started_at, moment)
      WHERE id = number;
     IF is_traced(s.attempt) THEN
@@ -44,7 +43,7 @@ BEGIN
 
     RETURN (
         SELECT json_build_object(
-            'status', 'claimed', 'early', early, 'run', number, 'version', r.version + 1, 'priority', r.priority,
+            'status', 'claimed', 'early', r.early, 'run', number, 'version', r.version + 1, 'priority', r.priority,
             'run_name', d.name, 'run_params', d.params, 'ssh', d.ssh,
             'created_by', d.created_by, 'created_role', d.created_role, 'step', describe_claim(s, moment))
           FROM run_documents d WHERE d.run_id = number);

@@ -13,7 +13,6 @@ DECLARE
     rest        integer[];
     n_released  integer := 0;
     n_taken     integer := 0;
-    early       boolean;
     run_status  text;
     ready       jsonb := '[]';
     changed     jsonb := '[]';
@@ -52,7 +51,7 @@ BEGIN
         changed := freed.changed;
     END IF;
 
-    early := let_go_early(r);
+    r.early := let_go_early(r);
     r.active := r.active - 1 + n_taken;
     r.queued := r.queued + n_released;
     r.pending := r.pending - n_released - n_taken;
@@ -60,7 +59,7 @@ BEGIN
     run_status := CASE WHEN r.pending + r.queued + r.active = 0 THEN coalesce(r.ending, 'completed') ELSE r.status END;
     UPDATE runs
        SET status = run_status, version = version + 1 + n_taken, pending = r.pending, queued = r.queued,
-           active = r.active, completed = r.completed, updated_at = moment,
+           active = r.active, completed = r.completed, early = r.early, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
     INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at)
@@ -71,7 +70,7 @@ BEGIN
      WHERE n_taken = 1 AND is_traced(taken.attempt);
 
     RETURN json_build_object(
-        'status', 'ok', 'early', early, 'step_status', 'completed', 'run_status', run_status, 'version', r.version + 1 + n_taken,
+        'status', 'ok', 'early', r.early, 'step_status', 'completed', 'run_status', run_status, 'version', r.version + 1 + n_taken,
         'ready', ready, 'changed', changed, 'total', r.total, 'completed', r.completed, 'failed', r.failed,
         'skipped', r.skipped, 'next', CASE WHEN n_taken = 1 THEN describe_claim(taken, moment) END);
 END $$;

@@ -112,7 +112,7 @@ BEGIN
     UPDATE runs
        SET status = run_status, ending = r.ending, version = version + 1, total = r.total, pending = r.pending,
            queued = r.queued, active = r.active, completed = r.completed, failed = r.failed, skipped = r.skipped,
-           cancelled = r.cancelled, next_position = r.next_position, updated_at = moment,
+           cancelled = r.cancelled, next_position = r.next_position, early = false, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
     IF is_traced(p_attempt) OR run_status <> r.status THEN

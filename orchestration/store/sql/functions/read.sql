@@ -212,8 +212,7 @@ BEGIN
     etag := state_etag(r);
     active := r.ended_at IS NULL;
     IF etag IS DISTINCT FROM p_known THEN
-        -- The last transition of a run never lets go early.
-        on_disk := r.ended_at IS NOT NULL OR pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn();
+        on_disk := NOT r.early OR pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn();
         SELECT * INTO d FROM run_documents WHERE run_id = r.id;
         FOREACH level SLICE 1 IN ARRAY ARRAY[[200, 500, 1024, 16384], [200, 200, 256, 1024], [200, 60, 0, 200],
                                              [40, 60, 0, 200]] LOOP
