@@ -75,7 +75,7 @@ class CeleryDispatcher:
     def _message(self, step: ReadyStep, priority: int) -> str:
         """A task message of Celery's protocol 2 as its Redis transport has it, less what is null.
 
-        `send_task` makes the same and takes three times as long, most of it for what no step has: countdowns, links,
+        `send_task` makes the same and takes longer, most of it for what no step has: countdowns, links,
         chains, exchanges. Straight to the queue: by way of an exchange its bindings would be looked up in Valkey for
         each message. Source: Celery's documentation, "Message Protocol".
         """

@@ -28,8 +28,8 @@ OPEN_TTL_S = 7 * 24 * 3600
 RETRY_S = 0.25
 TIMEOUT_S = 2.0
 NEW_EPOCH_EVERY_S = 2.0
-# The first event goes out at once; those that follow it so closely go out together. Where there are many, longer: a trip
-# to the server costs as much as the events of several steps, and is taken from the process that runs them.
+# The first event goes out at once; those that follow it so closely go out together. Where there are many, longer: a
+# trip to the server costs as much as the events of several steps, and is taken from the process that runs them.
 GATHER_S = 0.005
 MANY_EVENTS = 10
 GATHER_MANY_S = 0.02
