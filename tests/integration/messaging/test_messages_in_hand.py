@@ -169,9 +169,9 @@ def test_a_worker_that_is_asked_to_end_puts_back_what_it_has_not_begun(redis_url
             held.unlink()
             assert worker.wait(30) == 0, (tmp_path / "log").read_text()
             back = [json.loads(json.loads(text)["body"])[0][0] for text in reversed(client.lrange("q", 0, -1))]
-        # Threads take what is in hand along in their executor, and end after it is done.
+        # Whether the one in hand had begun when the pool was closed is a race; never is it both run and put back.
         done = [file for file in files if Path(file).exists()]
-        assert done == (files[:1] if pool == "threads" else [])
+        assert done in ([], files[:1])
         assert done + back == files
     finally:
         worker.kill()
