@@ -1,7 +1,7 @@
 """What `/workflow/*` and its neighbours answer.
 
-They describe the OpenAPI document, from which the page's types are made; tests hold the answers against them. Fields that
-a later version adds are let through.
+They describe the OpenAPI document, from which the page's types are made; tests hold the answers against them. Fields
+that a later version adds are let through.
 """
 
 from __future__ import annotations
