@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from schemas.json import JsonObject
 from schemas.state import Counts, ErrorShown, State, StepState, WireRunStatus, WireStepStatus
@@ -459,3 +459,7 @@ class SessionsAnswer(Answer):
     """The sessions of this user; of everyone for an admin."""
 
     sessions: list[SessionShown]
+
+
+class StepsOrStep(RootModel[StepsAnswer | StepAnswer]):
+    """A page of steps, or one step where one was asked for."""

@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from api.auth.rights import requires
 from api.services import current_services
 from orchestration.actions.declaration import ActionDeclaration
+from schemas.answers import ActionsAnswer
 from schemas.json import JsonObject
 from schemas.statuses import Role
 
 bp = APIBlueprint("actions", __name__, url_prefix="/workflow", abp_tags=[Tag(name="Actions")])
 
 
-@bp.get("/actions")
+@bp.get("/actions", responses={200: ActionsAnswer})
 @requires(Role.VIEWER)
 def actions() -> Response:
     """List the actions, each with the JSON schema of its parameters."""

@@ -14,6 +14,7 @@ from api.auth import signing
 from api.auth.rights import current_actor, public, requires
 from api.services import current_services
 from orchestration.store import accounts
+from schemas.answers import Answer, MeAnswer
 from schemas.requests import Query
 from schemas.statuses import Role
 
@@ -77,7 +78,7 @@ def sign_in_page() -> str:
     return render_template("sign_in.html")
 
 
-@bp.post("/auth/exchange")
+@bp.post("/auth/exchange", responses={200: MeAnswer})
 @public
 @audited("auth.sign_in")
 def exchange(body: Exchange) -> Response:
@@ -90,7 +91,7 @@ def exchange(body: Exchange) -> Response:
     return answer
 
 
-@bp.post("/auth/sign-out")
+@bp.post("/auth/sign-out", responses={200: Answer})
 @requires(Role.VIEWER)
 @audited("auth.sign_out")
 def sign_out() -> Response:
@@ -100,7 +101,7 @@ def sign_out() -> Response:
     return answer
 
 
-@bp.get("/auth/me")
+@bp.get("/auth/me", responses={200: MeAnswer})
 @requires(Role.VIEWER)
 def me() -> Response:
     """Say who you are and what you may do."""

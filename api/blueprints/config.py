@@ -11,13 +11,14 @@ from flask_openapi.models.tag import Tag
 
 from api.auth.rights import requires
 from api.services import current_services
+from schemas.answers import ConfigAnswer
 from schemas.state import MAX_STATE_BYTES, SCHEMA_VERSION, WINDOW_STEPS
 from schemas.statuses import Role
 
 bp = APIBlueprint("config", __name__, url_prefix="/config", abp_tags=[Tag(name="Settings")])
 
 
-@bp.get("/workflow")
+@bp.get("/workflow", responses={200: ConfigAnswer})
 @requires(Role.VIEWER)
 def workflow() -> Response:
     """Show the settings of clients; times in seconds."""

@@ -15,6 +15,7 @@ from api.auth.rights import requires
 from api.refusal import Refusal
 from api.services import current_services
 from orchestration.actions.ssh.hostkeys import forget_host, known_hosts
+from schemas.answers import Done, HostsAnswer
 from schemas.statuses import Role
 
 bp = APIBlueprint("hosts", __name__, url_prefix="/hosts", abp_tags=[Tag(name="Hosts")])
@@ -27,7 +28,7 @@ class HostPath(BaseModel):
     address: str = Field(max_length=300, description="`host:port`, an IPv6 address in brackets")
 
 
-@bp.get("")
+@bp.get("", responses={200: HostsAnswer})
 @requires(Role.VIEWER)
 def hosts() -> Response:
     """List the hosts with a pinned key, and its fingerprint."""
@@ -37,7 +38,7 @@ def hosts() -> Response:
     )
 
 
-@bp.delete("/<address>")
+@bp.delete("/<address>", responses={200: Done})
 @requires(Role.OPERATOR)
 @audited("hosts.forget")
 def forget(path: HostPath) -> Response:

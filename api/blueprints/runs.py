@@ -17,6 +17,7 @@ from api.wire import run_statuses, state_answer
 from orchestration.engine.queries import Page
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
+from schemas.answers import Done, LogsAnswer, RunsAnswer, StateAnswer, StepsOrStep, SummaryAnswer, TraceAnswer
 from schemas.requests import ControlRequest, LogsQuery, RunQuery, RunsQuery, StateQuery, StepsQuery, TraceQuery
 from schemas.statuses import Role
 
@@ -24,7 +25,7 @@ bp = APIBlueprint("runs", __name__, url_prefix="/workflow", abp_tags=[Tag(name="
 DOWNLOAD_BYTES = 256 * 1024
 
 
-@bp.get("/state")
+@bp.get("/state", responses={200: StateAnswer})
 @requires(Role.VIEWER)
 @problem_fields(active=False, state=None)
 def state(query: StateQuery) -> Response:
@@ -46,7 +47,7 @@ def state(query: StateQuery) -> Response:
     return answer
 
 
-@bp.get("/state/summary")
+@bp.get("/state/summary", responses={200: SummaryAnswer})
 @requires(Role.VIEWER)
 @problem_fields(summary={"active": False})
 def summary(query: RunQuery) -> Response:
@@ -55,7 +56,7 @@ def summary(query: RunQuery) -> Response:
     return jsonify(success=True, summary={"active": False} if run_id is None else summary_of(run_id))
 
 
-@bp.delete("/state")
+@bp.delete("/state", responses={200: Done})
 @requires(Role.OPERATOR)
 @audited("workflow.archive")
 def clear(body: ControlRequest) -> Response:
@@ -67,7 +68,7 @@ def clear(body: ControlRequest) -> Response:
     return jsonify(success=True, message=f"workflow {run_id} was archived", workflow_id=run_id)
 
 
-@bp.get("/runs")
+@bp.get("/runs", responses={200: RunsAnswer})
 @requires(Role.VIEWER)
 def runs(query: RunsQuery) -> Response:
     """List runs, newest first. A searched page may be short, or empty, and still have a `next`."""
@@ -84,7 +85,7 @@ def runs(query: RunsQuery) -> Response:
     return jsonify(success=True, runs=page.runs, next=page.next)
 
 
-@bp.get("/steps")
+@bp.get("/steps", responses={200: StepsOrStep})
 @requires(Role.VIEWER)
 def steps(query: StepsQuery) -> Response:
     """List a run's steps; or show one with parameters, policy, whole result and attempts."""
@@ -96,7 +97,7 @@ def steps(query: StepsQuery) -> Response:
     return _page(run_id, "steps", page)
 
 
-@bp.get("/logs")
+@bp.get("/logs", responses={200: LogsAnswer})
 @requires(Role.VIEWER)
 def logs(query: LogsQuery) -> Response:
     """Show a piece of a step's log, or all of it as a text file."""
@@ -112,7 +113,7 @@ def logs(query: LogsQuery) -> Response:
     )
 
 
-@bp.get("/trace")
+@bp.get("/trace", responses={200: TraceAnswer})
 @requires(Role.VIEWER)
 def trace(query: TraceQuery) -> Response:
     """Show what happened to a run, oldest first."""

@@ -17,6 +17,7 @@ from api.services import current_services
 from api.start_body import Defaults, full_name, workflow_of
 from api.wire import run_status
 from orchestration.actions.declaration import ActionDeclaration
+from schemas.answers import SshActionAnswer
 from schemas.json import JsonObject
 from schemas.requests import ActionPath, SshRequest
 from schemas.statuses import Role, RunStatus
@@ -28,7 +29,7 @@ WAITING = BoundedSemaphore(8)
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.25, 1.0
 
 
-@bp.post("/<action>")
+@bp.post("/<action>", responses={200: SshActionAnswer, 202: SshActionAnswer})
 @requires(Role.OPERATOR)
 @audited("ssh.run")
 def run_action(path: ActionPath, body: SshRequest) -> Response:

@@ -13,6 +13,7 @@ from api.services import current_services
 from api.start_body import Defaults, full_name, refuse_passwords
 from orchestration.engine.planning import check_action, plan_rows
 from orchestration.engine.queries_templates import Templates
+from schemas.answers import TemplateAnswer, TemplatesAnswer
 from schemas.json import JsonObject
 from schemas.requests import TemplatePath, TemplateRequest, TemplatesQuery
 from schemas.statuses import Role
@@ -21,7 +22,7 @@ from schemas.workflow import WorkflowSpec
 bp = APIBlueprint("templates", __name__, url_prefix="/workflow/templates", abp_tags=[Tag(name="Templates")])
 
 
-@bp.get("")
+@bp.get("", responses={200: TemplatesAnswer})
 @requires(Role.VIEWER)
 def templates(query: TemplatesQuery) -> Response:
     """List the templates, in the order of their ids."""
@@ -29,7 +30,7 @@ def templates(query: TemplatesQuery) -> Response:
     return jsonify(success=True, templates=page.templates, next=page.next)
 
 
-@bp.get("/<template_id>")
+@bp.get("/<template_id>", responses={200: TemplateAnswer})
 @requires(Role.VIEWER)
 def template(path: TemplatePath) -> Response:
     """Show a template with its workflow."""
@@ -46,7 +47,7 @@ def template(path: TemplatePath) -> Response:
     return jsonify(success=True, template=found.as_json())
 
 
-@bp.put("/<template_id>")
+@bp.put("/<template_id>", responses={200: TemplateAnswer})
 @requires(Role.OPERATOR)
 @audited("template.put")
 def put(path: TemplatePath, body: TemplateRequest) -> Response:

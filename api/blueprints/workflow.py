@@ -18,6 +18,7 @@ from api.start_body import Defaults, is_old_form, workflow_of
 from api.wire import run_status
 from orchestration.engine.queries_templates import Template, Templates
 from orchestration.engine.runs import Controlled, StartedRun
+from schemas.answers import ControlledAnswer, StartedAnswer, StartedManyAnswer
 from schemas.json import JsonObject
 from schemas.requests import (
     ControlRequest,
@@ -34,7 +35,7 @@ bp = APIBlueprint("workflow", __name__, url_prefix="/workflow", abp_tags=[Tag(na
 MAX_IDEMPOTENCY_KEY = 200
 
 
-@bp.post("/start")
+@bp.post("/start", responses={200: StartedAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.start")
 def start(body: StartRequest) -> Response:
@@ -55,7 +56,7 @@ def start(body: StartRequest) -> Response:
     return answer_started(started)
 
 
-@bp.post("/start/many")
+@bp.post("/start/many", responses={200: StartedManyAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.start_many")
 def start_many(body: StartManyRequest) -> Response:
@@ -85,7 +86,7 @@ def start_many(body: StartManyRequest) -> Response:
     )
 
 
-@bp.post("/stop")
+@bp.post("/stop", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.stop")
 def stop(body: ControlRequest) -> Response:
@@ -94,7 +95,7 @@ def stop(body: ControlRequest) -> Response:
     return _controlled(stopped, "stopped" if stopped.status.is_finished else "stopping")
 
 
-@bp.post("/pause")
+@bp.post("/pause", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.pause")
 def pause(body: ControlRequest) -> Response:
@@ -102,7 +103,7 @@ def pause(body: ControlRequest) -> Response:
     return _controlled(current_services().runs.pause(run_of(body), current_actor()), "paused")
 
 
-@bp.post("/resume")
+@bp.post("/resume", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.resume")
 def resume(body: ControlRequest) -> Response:
@@ -110,7 +111,7 @@ def resume(body: ControlRequest) -> Response:
     return _controlled(current_services().runs.resume(run_of(body), current_actor()), "resumed")
 
 
-@bp.post("/retry")
+@bp.post("/retry", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.retry")
 def retry(body: StepRequest) -> Response:
@@ -120,7 +121,7 @@ def retry(body: StepRequest) -> Response:
     return _controlled(current_services().runs.retry(run_id, current_actor(), step=step), "retrying")
 
 
-@bp.post("/skip")
+@bp.post("/skip", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.skip")
 def skip(body: StepRequest) -> Response:
@@ -130,7 +131,7 @@ def skip(body: StepRequest) -> Response:
     return _controlled(skipped, "step skipped")
 
 
-@bp.post("/signal")
+@bp.post("/signal", responses={200: ControlledAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.signal")
 def signal(body: SignalRequest) -> Response:
@@ -141,7 +142,7 @@ def signal(body: SignalRequest) -> Response:
     return _controlled(signalled, "signal sent")
 
 
-@bp.post("/restart")
+@bp.post("/restart", responses={200: StartedAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.restart")
 def restart(body: RestartRequest) -> Response:
@@ -151,7 +152,7 @@ def restart(body: RestartRequest) -> Response:
     return answer_started(services.runs.restart(run_of(body), actor, new_id=body.new_workflow_id))
 
 
-@bp.post("/fork")
+@bp.post("/fork", responses={200: StartedAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.fork")
 def fork(body: ForkRequest) -> Response:

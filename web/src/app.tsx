@@ -1,0 +1,30 @@
+import { Frame } from "./frame/Frame";
+import { Boundary } from "./parts/Boundary";
+import { Later } from "./parts/Later";
+import { route, type Route } from "./router";
+
+const runs = () => import("./runs/RunsPage");
+const run = () => import("./run/RunPage");
+const start = () => import("./start/StartPage");
+const workers = () => import("./workers/WorkersPage");
+const account = () => import("./account/AccountPage");
+
+export function App() {
+  const at = route.value;
+  return (
+    <Frame>
+      <Boundary what="This page" key={at.page}>{pageOf(at)}</Boundary>
+    </Frame>
+  );
+}
+
+function pageOf(at: Route) {
+  switch (at.page) {
+    case "runs": return <Later load={runs} props={{}} />;
+    case "run": return <Later load={run} key={at.runId} props={{ runId: at.runId }} />;
+    case "start": return <Later load={start} props={{}} />;
+    case "workers": return <Later load={workers} props={{}} />;
+    case "account": return <Later load={account} props={{}} />;
+    case "unknown": return <p class="empty">There is nothing at {at.path}. <a class="link" href="/runs">See all runs</a></p>;
+  }
+}

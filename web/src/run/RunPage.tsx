@@ -1,0 +1,3 @@
+export default function RunPage({ runId }: { runId: string }) {
+  return <h1>{runId}</h1>;
+}

@@ -1,0 +1,31 @@
+// Who is signed in, and what the server tells pages before they begin.
+import { computed, signal } from "@preact/signals";
+
+import { get, sessionEnded } from "./api/client";
+import type { Config, Me, Role } from "./api/types";
+
+export const me = signal<Me | null>(null);
+export const config = signal<Config | null>(null);
+
+const ORDER: readonly Role[] = ["viewer", "operator", "admin"];
+
+/** Whether who is signed in may do what needs this role. The server decides; this only says so beforehand. */
+export function may(role: Role): boolean {
+  return me.value !== null && ORDER.indexOf(me.value.role) >= ORDER.indexOf(role);
+}
+
+/** Why a control is off for this person, null when it is not. */
+export const whyNotOperator = computed(() => (may("operator") ? null : "Your role, viewer, may only look."));
+
+/** Read who this is and the settings. The page works without the settings: they only fail to be known. */
+export async function readSession(): Promise<void> {
+  const [who, settings] = await Promise.allSettled([get("/auth/me"), get("/config/workflow")]);
+  if (who.status === "fulfilled") {
+    me.value = who.value;
+    sessionEnded.value = false;
+  }
+  if (settings.status === "fulfilled") config.value = settings.value;
+}
+
+/** Milliseconds between polls, the server's setting. */
+export const pollMs = computed(() => (config.value?.poll_interval ?? 2) * 1000);
