@@ -1,13 +1,55 @@
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 import { Notices } from "../parts/notices";
+import { route } from "../router";
+import { CommandPalette } from "./CommandPalette";
+import { bindFrameKeys } from "./frame-keys";
+import { KeysHelp } from "./KeysHelp";
+import { Rail } from "./Rail";
+import { SessionEnd } from "./SessionEnd";
+import { TopBar } from "./TopBar";
+import "./frame.css";
 
-/** What stands around every page: the rail, the top bar, messages. */
+/** What stands around every page: the rail, the top bar, messages, and what opens above the page. The window scrolls, the frame stays. */
 export function Frame({ children }: { children: ComponentChildren }) {
+  const main = useRef<HTMLElement>(null);
+  useEffect(bindFrameKeys, []);
+  useNewPage(main);
   return (
-    <>
-      <main>{children}</main>
+    <div class="frame">
+      <a class="frame-skip button primary" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>Skip to the page</a>
+      <Rail />
+      <div class="frame-side">
+        <TopBar />
+        <SessionEnd />
+        <main id="main" class="frame-main" tabIndex={-1} ref={main}>{children}</main>
+      </div>
       <Notices />
-    </>
+      <CommandPalette />
+      <KeysHelp />
+    </div>
   );
+}
+
+/** A page that was gone to begins at its top and has the focus, as a loaded one would; going back leaves the scrolling to the browser. */
+function useNewPage(main: { current: HTMLElement | null }) {
+  const at = route.value;
+  const place = at.page === "run" ? at.runId : at.page;
+  const went = useRef(place);
+  const back = useRef(false);
+  useEffect(() => {
+    const wentBack = () => { back.current = true; };
+    addEventListener("popstate", wentBack);
+    return () => removeEventListener("popstate", wentBack);
+  }, []);
+  useEffect(() => {
+    if (went.current === place) return;
+    went.current = place;
+    if (!back.current) {
+      scrollTo(0, 0);
+      main.current?.focus({ preventScroll: true });
+    }
+    back.current = false;
+  }, [place]);
 }

@@ -1,0 +1,34 @@
+import { allBindings, type Binding } from "../keys";
+import { Dialog } from "../parts/Dialog";
+import { keysOpen } from "./frame-keys";
+import { eachKeyOnce, keysShown } from "./keys-shown";
+
+const ORDER: readonly Binding["group"][] = ["Run", "List", "Log", "Start", "Everywhere"];
+
+/** All keys that do something on the page that is shown. */
+export function KeysHelp() {
+  if (!keysOpen.value) return null;
+  const all = eachKeyOnce(allBindings());
+  const close = () => { keysOpen.value = false; };
+  return (
+    <Dialog title="Keys" close={close} wide>
+      <div class="keys-help">
+        {ORDER.filter((group) => all.some((one) => one.group === group)).map((group) => (
+          <section key={group} class="keys-help-group">
+            <h3>{group}</h3>
+            <dl>
+              {all.filter((one) => one.group === group).map((one) => (
+                <div key={one.keys}>
+                  <dt>{one.label}</dt>
+                  <dd>{keysShown(one.keys).map((key, at) => <kbd key={at}>{key}</kbd>)}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+      <p class="muted small">Keys do nothing while one types in a field; Esc leaves the field.</p>
+      <div class="dialog-actions"><button type="button" class="button" onClick={close}>Close</button></div>
+    </Dialog>
+  );
+}
