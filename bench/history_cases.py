@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.history_load import NEEDLE, RARE_TEMPLATE, RARE_USER
@@ -97,6 +98,10 @@ def _listed(*, deep: bool = False, **wanted: Any) -> Callable[[Engine], Any]:
     return act
 
 
+def _ago(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
 def _start(engine: Engine) -> None:
     run = engine.runs.start(WORKFLOW, ACTOR, idempotency_key=secrets.token_hex(8))
     engine.ready.append((run.run_id, 0))
@@ -137,9 +142,12 @@ def _heartbeat(engine: Engine) -> None:
     engine.attempts.heartbeat(OWNER, [Held(one.run, one.position, one.attempt) for one in engine.leases[:8]])
 
 
-# A page of the list shows 50 runs; a search reads 5,000 of them.
-PAGE = 50 * 12
+# A page of the list shows 50 runs, each perhaps with the step it is at; a search reads 5,000 of them.
+PAGE = 50 * 18
 SEARCH = 5000 * 12
+# The runs of a day are counted, 10,000 at most; those like another are looked for among 2,000.
+COUNTS = 10_000
+DURATIONS = 2000 * 12
 
 READS = (
     Case("list: first page", _listed(), PAGE),
@@ -162,6 +170,13 @@ READS = (
     Case("list: text, common", _listed(text="nightly"), SEARCH, 50),
     Case("list: text, in one run", _listed(text=NEEDLE), SEARCH, 50),
     Case("list: text, deep", _listed(text=NEEDLE, deep=True), SEARCH, 50),
+    Case("list: of a month", _listed(started_after=_ago(60), started_before=_ago(30)), PAGE),
+    Case("list: failed of a month", _listed(statuses=[RunStatus.FAILED], started_before=_ago(200)), PAGE),
+    Case(
+        "list: text, of a month", _listed(text="nightly", started_after=_ago(60), started_before=_ago(30)), SEARCH, 50
+    ),
+    Case("counts", lambda engine: engine.queries.count_runs(), COUNTS),
+    Case("durations", lambda engine: engine.queries.durations(engine.any_run()), DURATIONS, 50),
     Case("state", lambda engine: engine.queries.state(engine.any_run()), 200),
     Case("state: version only", lambda engine: engine.queries.version(engine.any_run()), 30),
     Case("summary", lambda engine: engine.queries.summary(engine.any_run()), 200),

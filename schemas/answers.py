@@ -82,6 +82,7 @@ class StepInHand(Part):
 class RunShown(RunHead):
     """One run of the list, with the step in hand."""
 
+    cursor: int = Field(description="its place in the list: a page asked for with it begins below this run")
     step: StepInHand | None = None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.json import JsonObject
 from schemas.workflow import MAX_STEPS, PublicId
@@ -13,6 +14,8 @@ from schemas.workflow import MAX_STEPS, PublicId
 MAX_ID = 2**62
 MAX_WAIT_S = 120
 MAX_RUNS = 1000
+MAX_CONTROLLED = 100
+Moment = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
 StepName = Annotated[str, Field(min_length=1, max_length=64)] | Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
@@ -63,6 +66,14 @@ class StepRequest(ControlRequest):
     """Which step of a run, by key or index."""
 
     step: StepName | None = Field(None, description="key or index; what unset means, see each control")
+
+
+class ManyControlRequest(BaseModel):
+    """A control of many runs, each for itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    control: Literal["stop", "pause", "resume", "retry"]
+    workflow_ids: list[PublicId] = Field(min_length=1, max_length=MAX_CONTROLLED)
 
 
 class SignalRequest(StepRequest):
@@ -135,6 +146,8 @@ class RunsQuery(Query):
     template_id: str | None = Field(None, max_length=128)
     created_by: str | None = Field(None, max_length=100)
     host: str | None = Field(None, max_length=300, description="a host's name, or user@host:port")
+    started_after: Moment | None = Field(None, description="runs that started then or later; without a zone: UTC")
+    started_before: Moment | None = Field(None, description="runs that started earlier; without a zone: UTC")
     cursor: int | None = Field(None, ge=0, le=MAX_ID, description="`next` of the page before")
     limit: int | None = Field(None, ge=1, le=200)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from flask import Response, jsonify, request, stream_with_context
 from flask_openapi.blueprint import APIBlueprint
@@ -17,7 +18,17 @@ from api.wire import run_statuses, state_answer
 from orchestration.engine.queries import Page
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
-from schemas.answers import Done, LogsAnswer, RunsAnswer, StateAnswer, StepsOrStep, SummaryAnswer, TraceAnswer
+from schemas.answers import (
+    CountsAnswer,
+    Done,
+    DurationsAnswer,
+    LogsAnswer,
+    RunsAnswer,
+    StateAnswer,
+    StepsOrStep,
+    SummaryAnswer,
+    TraceAnswer,
+)
 from schemas.requests import ControlRequest, LogsQuery, RunQuery, RunsQuery, StateQuery, StepsQuery, TraceQuery
 from schemas.statuses import Role
 
@@ -79,10 +90,33 @@ def runs(query: RunsQuery) -> Response:
         template_id=query.template_id,
         created_by=query.created_by,
         host=query.host,
+        started_after=query.started_after,
+        started_before=query.started_before,
     )
     limit = query.limit or services.settings.max_history
     page = services.queries.list_runs(wanted, before=query.cursor, limit=limit)
-    return jsonify(success=True, runs=page.runs, next=page.next)
+    answer = jsonify(success=True, runs=page.runs, next=page.next)
+    # Pages ask again and again, and mostly nothing has changed.
+    answer.set_etag(sha256(answer.get_data()).hexdigest()[:32], weak=True)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.make_conditional(request)
+    return answer
+
+
+@bp.get("/runs/counts", responses={200: CountsAnswer})
+@requires(Role.VIEWER)
+def counts() -> Response:
+    """Count runs by status: the unfinished, and those that ended in the last day."""
+    found = current_services().queries.count_runs()
+    return jsonify(success=True, counts=found.counts, ended_within_s=found.within_s, at_most=found.at_most)
+
+
+@bp.get("/durations", responses={200: DurationsAnswer})
+@requires(Role.VIEWER)
+def durations(query: RunQuery) -> Response:
+    """Say how long runs like this one took: medians, in milliseconds, of the last ones that completed."""
+    run_id = run_of(query)
+    return jsonify(success=True, workflow_id=run_id, **current_services().queries.durations(run_id))
 
 
 @bp.get("/steps", responses={200: StepsOrStep})

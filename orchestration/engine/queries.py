@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from orchestration.engine.queries_runs import RunFilter, RunPage, find_runs
+from orchestration.engine.queries_runs import RunCounts, RunFilter, RunPage, count_runs, find_runs
 from orchestration.errors import UnknownRun, UnknownStep
 from orchestration.redaction import Redactor
 from orchestration.store.database import Database
@@ -96,6 +96,17 @@ class Queries:
     def list_runs(self, wanted: RunFilter, *, before: int | None = None, limit: int = 50) -> RunPage:
         """A page of runs, newest first. A searched page may be short, or empty, and still have a `next`."""
         return find_runs(self.database, wanted, before, min(limit, MAX_PAGE))
+
+    def count_runs(self) -> RunCounts:
+        """How many runs have each status: all unfinished ones, and those that ended lately."""
+        return count_runs(self.database)
+
+    def durations(self, run_id: str) -> JsonObject:
+        """Medians of how long runs like this one took, and their steps. Raises: UnknownRun."""
+        found: JsonObject | None = self.database.call("SELECT run_durations(%s)", run_id)
+        if found is None:
+            raise _unknown_run(run_id)
+        return found
 
     def steps(self, run_id: str, *, cursor: int = 0, limit: int = 50, attempts: bool = False) -> Page:
         """A page of a run's steps, in order. Raises: UnknownRun."""
