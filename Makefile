@@ -4,15 +4,16 @@ PY = .venv/bin/python
 PACKAGES = schemas orchestration messaging workers api cli bench
 MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
 
-.PHONY: help setup demo up lint test test-fast bench bench-http bench-history docs lock clean
+.PHONY: help setup web demo up lint test test-fast bench bench-http bench-history docs lock clean
 
 help:
 	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
 	@echo 'make up         the stack in the foreground, until Ctrl-C'
-	@echo 'make test       lint, types, import contracts and all tests'
+	@echo 'make test       lint, types, import contracts and all tests, those of the page too'
 	@echo 'make test-fast  the tests that kill nothing and take no time'
-	@echo 'make lint       ruff, mypy and the import contracts'
-	@echo 'make setup      the virtual environment with the pinned packages'
+	@echo 'make lint       ruff, mypy, the import contracts, types and unit tests of the page'
+	@echo 'make setup      the virtual environment with the pinned packages, and the page'
+	@echo 'make web        the page people work with, built anew if something changed'
 	@echo 'make bench      durable steps against Celery alone, DBOS, Prefect and procrastinate (ARGS=--quick)'
 	@echo 'make bench-http  polling, starts and the relay, beside a bare Flask answer (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
@@ -22,6 +23,11 @@ help:
 
 setup:
 	@sh scripts/setup.sh
+	@sh scripts/web.sh --if-possible
+
+web:
+	@sh scripts/setup.sh
+	@sh scripts/web.sh
 
 demo: setup
 	@.venv/bin/perdure demo
@@ -34,6 +40,7 @@ lint: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy $(PACKAGES) $(MODULES)
 	.venv/bin/lint-imports
+	@sh scripts/web.sh --check
 
 # Many tests wait for leases and restarts rather than compute, so two at once suit two cores, in the order of
 # tests/conftest.py: the files that take long first.
@@ -64,7 +71,8 @@ UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes 
 lock:
 	$(UV_COMPILE) -o requirements.lock requirements.in
 	$(UV_COMPILE) -o requirements-dev.lock requirements-dev.in -c requirements.lock
+	$(UV_COMPILE) -o requirements-node.lock requirements-node.in
 	@if grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock; then echo 'a lock file names a registry' >&2; exit 1; fi
 
 clean:
-	rm -rf .venv .bench-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf .venv .bench-venv .node web/node_modules web/.build api/static/app .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

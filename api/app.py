@@ -8,7 +8,8 @@ from flask_openapi.models.info import Info
 
 from api.audit import record_audit
 from api.auth.rights import guard
-from api.blueprints import actions, auth, config, health, hosts, reference, runs, ssh, templates, workflow
+from api.blueprints import actions, auth, config, health, hosts, page, reference, runs, ssh, templates, workflow
+from api.built_page import BuiltPage
 from api.compression import compress_answers
 from api.errors import Problem, invalid_request, map_errors
 from api.openapi import SECURITY_SCHEMES, Api
@@ -17,8 +18,8 @@ from api.services import Services
 from api.state_poll import StatePolls
 
 
-def create_app(services: Services) -> Api:
-    """The app that answers HTTP. Opens no connection until the first request."""
+def create_app(services: Services, built: BuiltPage | None = None) -> Api:
+    """The app that answers HTTP, with the page that was built. Opens no connection until the first request."""
     app = Api(
         "api",
         info=Info(title="Perdure", version=version("perdure"), description="Durable workflows and agents on Celery."),
@@ -46,6 +47,7 @@ def create_app(services: Services) -> Api:
     app.register_api(config.bp)
     app.register_api(ssh.bp)
     app.register_api(hosts.bp)
+    page.serve_page(app, built or BuiltPage())
 
     guard(app)
     app.wsgi_app = StatePolls(app.wsgi_app, services)  # type: ignore[method-assign]

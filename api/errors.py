@@ -114,7 +114,7 @@ def map_errors(app: Flask) -> None:
     app.register_error_handler(errors.PerdureError, _domain_error)
     app.register_error_handler(Refusal, _refusal)
     app.register_error_handler(ValidationError, invalid_request)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -145,7 +145,8 @@ def _refusal(refusal: Refusal) -> Response:
     )
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """The answer to an address, method or body that the library refused."""
     if error.response is not None and isinstance(error.response, Response):
         # An answer that was made already: a redirect, or the validation callback's.
         return error.response

@@ -17,15 +17,19 @@ def document() -> dict[str, Any]:
     return _for_types(app.api_doc)
 
 
-def _for_types(value: Any) -> Any:
+def _for_types(node: dict[str, Any]) -> dict[str, Any]:
     """The same without `additionalProperties: true`: a misspelt field shall be an error in the page."""
-    if isinstance(value, dict):
-        return {
-            name: _for_types(part)
-            for name, part in value.items()
-            if not (name == "additionalProperties" and part is True and "properties" in value)
-        }
-    return [_for_types(part) for part in value] if isinstance(value, list) else value
+    return {
+        name: _part_for_types(part)
+        for name, part in node.items()
+        if not (name == "additionalProperties" and part is True and "properties" in node)
+    }
+
+
+def _part_for_types(part: Any) -> Any:
+    if isinstance(part, dict):
+        return _for_types(part)
+    return [_part_for_types(item) for item in part] if isinstance(part, list) else part
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+MAX_PATH = 2000
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_OWN_PATH = re.compile(r"/(?:[^/\\\x00-\x20\x7f][^\\\x00-\x20\x7f]*)?")
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT",
               "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED")  # fmt: skip
 
@@ -31,7 +36,7 @@ def secure(app: Flask, settings: Settings) -> None:
     fixed = fixed_headers(settings)
     app.before_request(partial(_answer_options, origins))
     app.before_request(_refuse_nul)
-    app.after_request(partial(_add_headers, origins, fixed))
+    app.after_request(partial(_add_headers, origins, fixed, content_policy(settings, at_address=True)))
 
 
 def allowed_origins(settings: Settings) -> frozenset[str]:
@@ -44,15 +49,19 @@ def allowed_origins(settings: Settings) -> frozenset[str]:
 
 def own_origins(settings: Settings) -> list[str]:
     """Our web and relay ports under each name of this machine: all one origin."""
-    names = list(LOOPBACK_NAMES)
-    if settings.host not in ("", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"):
-        names.append(f"[{settings.host}]" if ":" in settings.host else settings.host)
     return [
         f"{scheme}://{name}:{port}"
         for scheme in ("http", "https")
-        for name in names
+        for name in _own_names(settings)
         for port in (settings.port, settings.relay_port)
     ]
+
+
+def _own_names(settings: Settings) -> list[str]:
+    names = list(LOOPBACK_NAMES)
+    if settings.host not in ("", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"):
+        names.append(f"[{settings.host}]" if ":" in settings.host else settings.host)
+    return names
 
 
 def check_origin(settings: Settings) -> None:
@@ -92,11 +101,23 @@ def _is_from_own_page(settings: Settings) -> bool:
     return origin in allowed_origins(settings)
 
 
-def content_policy(settings: Settings) -> str:
-    """The Content-Security-Policy: our own files only, and connections to our own relay."""
-    relay = [
-        f"{scheme}://{name}:{settings.relay_port}" for name in ("localhost", "127.0.0.1") for scheme in ("http", "ws")
-    ]
+def own_path(text: str) -> str:
+    """The same if it is an address of this server, without its name; else that of the front.
+
+    What begins with two slashes names another server, and browsers take a backslash for a slash.
+    """
+    return text if len(text) <= MAX_PATH and _OWN_PATH.fullmatch(text) else "/"
+
+
+def content_policy(settings: Settings, *, at_address: bool = False) -> str:
+    """The Content-Security-Policy: our own files only, and connections to our own relay.
+
+    The relay is reached by any name that pages of ours may have. Policies have no words for an IPv6 address: a page
+    that was opened at one (`at_address`) may connect to the relay's port anywhere.
+    """
+    names = {*_own_names(settings), *(urlsplit(origin).hostname or "" for origin in settings.allowed_origins)}
+    hosts = ["*"] if at_address else sorted(filter(_HOST_NAME.fullmatch, names))
+    relay = [f"{scheme}://{host}:{settings.relay_port}" for host in hosts for scheme in ("http", "https", "ws", "wss")]
     return (
         f"default-src 'self'; connect-src 'self' {' '.join(relay)}; img-src 'self' data:; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -164,9 +185,11 @@ def _refuse_nul() -> None:
         raise Refusal(400, "invalid_request", "the address holds a NUL character", mend="leave it out")
 
 
-def _add_headers(origins: frozenset[str], fixed: dict[str, str], answer: Response) -> Response:
+def _add_headers(origins: frozenset[str], fixed: dict[str, str], policy_at_address: str, answer: Response) -> Response:
     headers = answer.headers
     headers.update(fixed)
+    if request.host.startswith("["):
+        headers["Content-Security-Policy"] = policy_at_address
     if request.endpoint == "static":
         headers["Cache-Control"] = "no-cache"
     else:

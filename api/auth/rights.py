@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -109,8 +110,15 @@ def _address() -> str:
 def _lead_to_sign_in() -> BaseResponse:
     view = current_app.view_functions[request.endpoint or ""]
     if getattr(view, "is_page", False) and "text/html" in request.headers.get("Accept", ""):
-        return redirect(url_for("auth.sign_in_page"), 303, Response)
+        return redirect(url_for("auth.sign_in_page", next=_address_asked_for()), 303, Response)
     raise _not_signed_in()
+
+
+def _address_asked_for() -> str | None:
+    """Where the browser goes on after signing in; None: to the front, where it goes anyhow."""
+    query = request.query_string.decode("ascii", "ignore")
+    asked = quote(request.path) + (f"?{query}" if query else "")
+    return None if asked == "/" else asked
 
 
 def _not_signed_in() -> Refusal:

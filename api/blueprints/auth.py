@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.audit import audit_actor, audit_target, audited
 from api.auth import signing
 from api.auth.rights import current_actor, public, requires
+from api.security import own_path
 from api.services import current_services
 from orchestration.store import accounts
 from schemas.answers import Answer, MeAnswer
@@ -75,7 +76,7 @@ class AuditQuery(Query):
 @public
 def sign_in_page() -> str:
     """Show the sign-in page; its script exchanges the code in the address's fragment."""
-    return render_template("sign_in.html")
+    return render_template("sign_in.html", go_on_at=own_path(request.args.get("next", "")))
 
 
 @bp.post("/auth/exchange", responses={200: MeAnswer})

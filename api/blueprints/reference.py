@@ -16,11 +16,16 @@ from schemas.statuses import Role
 bp = APIBlueprint("reference", __name__, abp_tags=[Tag(name="Reference")])
 
 
-@bp.get("/", doc_ui=False)
+@bp.get("/api", doc_ui=False)
 @requires(Role.VIEWER)
 @page
 def front() -> str:
     """Show the API's page: what there is, and how to sign in."""
+    return front_page()
+
+
+def front_page(*, page_is_missing: bool = False) -> str:
+    """The API's page; it stands in for the page that people work with where that was not built."""
     document = cast(Api, current_app).api_doc
     settings = current_services().settings
     return render_template(
@@ -30,6 +35,7 @@ def front() -> str:
         version=document["info"]["version"],
         flower_port=settings.flower_port,
         web_url=settings.web_url,
+        page_is_missing=page_is_missing,
     )
 
 

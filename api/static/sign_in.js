@@ -2,10 +2,17 @@
 "use strict";
 
 const state = document.getElementById("state");
+const form = document.getElementById("with-token");
 
 function say(text, bad) {
   state.textContent = text;
   state.className = bad ? "bad" : "";
+}
+
+// Where the visitor wanted to go: an address of this server, which the server has looked at. Browsers keep the fragment
+// of the address that led here, so it is taken along.
+function goOn() {
+  location.replace(form.dataset.next + location.hash);
 }
 
 async function exchange(body) {
@@ -21,7 +28,7 @@ async function exchange(body) {
       say(document_.message + (document_.mend ? ": " + document_.mend : "") + ".", true);
       return;
     }
-    location.replace("/");
+    goOn();
   } catch {
     say("The server cannot be reached.", true);
   }
@@ -31,12 +38,12 @@ function exchangeCode() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
   if (code) {
     // A used code is worth nothing, but it need not stay in the history either.
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", location.pathname + location.search);
     exchange({ code });
   }
 }
 
-document.getElementById("with-token").addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
   exchange({ token: document.getElementById("token").value.trim() });
 });

@@ -101,7 +101,13 @@ def test_a_foreign_preflight_is_204_and_allows_nothing(anonymous: FlaskClient) -
 
 
 def test_every_answer_carries_the_security_headers(anonymous: FlaskClient, viewer: FlaskClient) -> None:
-    pages = [anonymous.get("/sign-in"), anonymous.get("/missing"), viewer.get("/"), viewer.get("/auth/me")]
+    pages = [
+        anonymous.get("/sign-in"),
+        anonymous.get("/missing"),
+        viewer.get("/"),
+        viewer.get("/api"),
+        viewer.get("/auth/me"),
+    ]
     for answer in [*pages, anonymous.get("/static/sign_in.js")]:
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'self'")
@@ -112,7 +118,7 @@ def test_every_answer_carries_the_security_headers(anonymous: FlaskClient, viewe
         assert answer.headers["Cache-Control"] in ("no-store", "no-cache")
 
 
-@pytest.mark.parametrize("where", ["/sign-in", "/", "/reference"])
+@pytest.mark.parametrize("where", ["/sign-in", "/", "/api", "/reference"])
 def test_pages_hold_no_inline_script_and_nothing_from_elsewhere(viewer: FlaskClient, where: str) -> None:
     page = viewer.get(where).text
     assert "<script>" not in page

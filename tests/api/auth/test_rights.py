@@ -12,7 +12,9 @@ from api.auth.rights import guard, required_role
 from api.services import Services
 from schemas.statuses import Role
 
-PUBLIC = {"/healthz", "/readyz", "/sign-in", "/auth/exchange", "/static/<path:filename>"}
+PUBLIC = {
+    "/healthz", "/readyz", "/sign-in", "/auth/exchange", "/static/<path:filename>", "/static/app/assets/<name>",
+}  # fmt: skip
 
 
 def address(rule: Rule) -> str:
