@@ -11,6 +11,7 @@ from flask_openapi.models.tag import Tag
 from api.audit import audit_done, audit_note, audited
 from api.auth.rights import current_actor, requires
 from api.batch_body import placed, read_runs
+from api.many_controls import control_each
 from api.refusal import Refusal
 from api.runs_of_request import active_run_of, run_of, step_of
 from api.services import current_services
@@ -18,11 +19,12 @@ from api.start_body import Defaults, is_old_form, workflow_of
 from api.wire import run_status
 from orchestration.engine.queries_templates import Template, Templates
 from orchestration.engine.runs import Controlled, StartedRun
-from schemas.answers import ControlledAnswer, StartedAnswer, StartedManyAnswer
+from schemas.answers import ControlledAnswer, ControlledManyAnswer, StartedAnswer, StartedManyAnswer
 from schemas.json import JsonObject
 from schemas.requests import (
     ControlRequest,
     ForkRequest,
+    ManyControlRequest,
     RestartRequest,
     SignalRequest,
     StartManyRequest,
@@ -140,6 +142,20 @@ def signal(body: SignalRequest) -> Response:
     step = step_of(run_id, body.step)
     signalled = current_services().runs.signal(run_id, current_actor(), step=step, payload=body.payload)
     return _controlled(signalled, "signal sent")
+
+
+@bp.post("/control/many", responses={200: ControlledManyAnswer})
+@requires(Role.OPERATOR)
+@audited("workflow.control_many")
+def control_many(body: ManyControlRequest) -> Response:
+    """Stop, pause, resume or retry many workflows, each for itself; the answer says what became of each."""
+    runs = control_each(current_services(), current_actor(), body.control, body.workflow_ids)
+    done = sum(run.success for run in runs)
+    return jsonify(
+        success=True,
+        message=f"{body.control}: {done} of {len(runs)} workflows",
+        runs=[run.model_dump(mode="json") for run in runs],
+    )
 
 
 @bp.post("/restart", responses={200: StartedAnswer})

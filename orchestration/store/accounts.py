@@ -30,6 +30,10 @@ class Token:
     last_used_at: datetime | None
 
 
+# What an action was done to, what came of it, and more.
+AuditEntry = tuple[str, str, JsonObject]
+
+
 @dataclass(frozen=True)
 class AuditRecord:
     """Who did what, to what, from where, and what came of it (`done`, `refused` or `failed`)."""
@@ -159,6 +163,22 @@ def add_audit(database: Database, actor: Actor, *, action: str, target: str, out
         actor.address,
         outcome,
         as_jsonb(detail),
+    )
+
+
+def add_audits(database: Database, actor: Actor, *, action: str, entries: Sequence[AuditEntry]) -> None:
+    """Append many entries of one action to the audit record."""
+    database.execute(
+        "INSERT INTO audit (at, actor, role, action, target, address, outcome, detail) "
+        "SELECT clock_now(), %s, %s, %s, e.target, %s, e.outcome, e.detail::jsonb "
+        "FROM unnest(%s, %s, %s) AS e(target, outcome, detail)",
+        actor.name,
+        actor.role,
+        action,
+        actor.address,
+        [target for target, _, _ in entries],
+        [outcome for _, outcome, _ in entries],
+        [as_jsonb(detail) for _, _, detail in entries],
     )
 
 
