@@ -9,11 +9,12 @@ const ORDER: readonly Binding["group"][] = ["Run", "List", "Log", "Start", "Ever
 export function KeysHelp() {
   if (!keysOpen.value) return null;
   const all = eachKeyOnce(allBindings());
+  const groups = ORDER.filter((group) => all.some((one) => one.group === group));
   const close = () => { keysOpen.value = false; };
   return (
-    <Dialog title="Keys" close={close} wide>
-      <div class="keys-help">
-        {ORDER.filter((group) => all.some((one) => one.group === group)).map((group) => (
+    <Dialog title="Keys" close={close} wide={groups.length > 1}>
+      <div class={groups.length > 1 ? "keys-help-many" : ""}>
+        {groups.map((group) => (
           <section key={group} class="keys-help-group">
             <h3>{group}</h3>
             <dl>
@@ -27,7 +28,7 @@ export function KeysHelp() {
           </section>
         ))}
       </div>
-      <p class="muted small">Keys do nothing while one types in a field; Esc leaves the field.</p>
+      <p class="muted small">While one types in a field, keys write and do nothing else.</p>
       <div class="dialog-actions"><button type="button" class="button" onClick={close}>Close</button></div>
     </Dialog>
   );

@@ -35,15 +35,18 @@ function fit(word: string, text: string): Found | null {
     const score = word.length * 4 + (better !== null ? 8 : 0) + (place === 0 ? 4 : 0);
     return { score, at: Array.from({ length: word.length }, (_, index) => place + index) };
   }
+  // Letters here and there are meant as such only from the beginning of a word on: `gtr` is "go to runs".
+  const first = findBegin(lower, text, word[0]!, 0);
+  if (first === null) return null;
   const at: number[] = [];
   let score = 0;
-  let from = 0;
+  let from = first;
   for (const letter of word) {
     let place = lower.indexOf(letter, from);
     if (place === -1) return null;
     // The beginning of a word is preferred to a letter in its middle, if the rest still fits behind it.
-    if (place !== from || from === 0) {
-      const begin = nextBegin(lower, text, letter, place);
+    if (place !== from) {
+      const begin = findBegin(lower, text, letter, place);
       if (begin !== null && subsequence(word.slice(at.length + 1), lower, begin + 1)) place = begin;
     }
     score += wordBegins(text, place) ? 3 : place === at[at.length - 1]! + 1 ? 2 : 0.5;
@@ -58,11 +61,6 @@ const wordBegins = (text: string, at: number): boolean =>
 
 function findBegin(lower: string, text: string, word: string, from: number): number | null {
   for (let at = lower.indexOf(word, from); at !== -1; at = lower.indexOf(word, at + 1)) if (wordBegins(text, at)) return at;
-  return null;
-}
-
-function nextBegin(lower: string, text: string, letter: string, from: number): number | null {
-  for (let at = lower.indexOf(letter, from); at !== -1; at = lower.indexOf(letter, at + 1)) if (wordBegins(text, at)) return at;
   return null;
 }
 
