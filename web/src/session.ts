@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 
 import { get, sessionEnded } from "./api/client";
 import type { Config, Me, Role } from "./api/types";
+import { backoffMs } from "./live/backoff";
 
 export const me = signal<Me | null>(null);
 export const config = signal<Config | null>(null);
@@ -17,14 +18,24 @@ export function may(role: Role): boolean {
 /** Why a control is off for this person, null when it is not. */
 export const whyNotOperator = computed(() => (may("operator") ? null : "Your role, viewer, may only look."));
 
-/** Read who this is and the settings. The page works without the settings: they only fail to be known. */
+let failures = 0;
+let retry: ReturnType<typeof setTimeout> | undefined;
+
+/**
+ * Read who this is and the settings. The page works without the settings: they only fail to be known. Where no answer comes it
+ * tries again by itself.
+ */
 export async function readSession(): Promise<void> {
+  clearTimeout(retry);
   const [who, settings] = await Promise.allSettled([get("/auth/me"), get("/config/workflow")]);
   if (who.status === "fulfilled") {
     me.value = who.value;
     sessionEnded.value = false;
   }
   if (settings.status === "fulfilled") config.value = settings.value;
+  clearTimeout(retry);
+  if (sessionEnded.peek() || (me.peek() !== null && config.peek() !== null)) failures = 0;
+  else retry = setTimeout(() => void readSession(), backoffMs(++failures));
 }
 
 /** Milliseconds between polls, the server's setting. */

@@ -39,6 +39,9 @@ export class Unreachable extends Error {
 /** Whether the session is still good. When it ends the frame asks to sign in again, above what was being done. */
 export const sessionEnded = signal(false);
 
+/** How far the server's clock is before this device's, in milliseconds; 0 when they agree within what can be told. */
+export const clockSkew = signal(0);
+
 type Method = "get" | "post" | "put" | "delete";
 type With<M extends Method> = { [P in keyof paths]: paths[P][M] extends { responses: unknown } ? P : never }[keyof paths];
 type Operation<P extends keyof paths, M extends Method> = paths[P][M];
@@ -117,6 +120,7 @@ export function address(path: string, inPath?: object, query?: object): string {
 
 async function send(method: Method, url: string, options: Loose): Promise<Response> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const askedAt = Date.now();
   let answer: Response;
   try {
     answer = await fetch(url, {
@@ -132,10 +136,19 @@ async function send(method: Method, url: string, options: Loose): Promise<Respon
     if (options.signal?.aborted) throw error;
     throw new Unreachable();
   }
+  noteClock(answer.headers.get("Date"), askedAt, Date.now());
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) sessionEnded.value = true;
   const after = Number(answer.headers.get("Retry-After"));
   throw new Problem(answer.status, await problemOf(answer), Number.isFinite(after) && after > 0 ? after : null);
+}
+
+/** The header names whole seconds; a difference that may come from that, or from the way, is none. */
+function noteClock(date: string | null, askedAt: number, answeredAt: number): void {
+  const server = date === null ? NaN : Date.parse(date);
+  if (Number.isNaN(server) || answeredAt - askedAt > 1000) return;
+  const skew = server + 500 - (askedAt + answeredAt) / 2;
+  if (Math.abs(skew - clockSkew.peek()) > 1500) clockSkew.value = Math.abs(skew) > 1500 ? Math.round(skew) : 0;
 }
 
 async function problemOf(answer: Response): Promise<Partial<ProblemDocument>> {

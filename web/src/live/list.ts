@@ -4,7 +4,7 @@ import { batch, signal, type ReadonlySignal } from "@preact/signals";
 import { Problem, sessionEnded, Unreachable, type Tagged } from "../api/client";
 import { pollMs } from "../session";
 import { backoffMs } from "./backoff";
-import { noteAnswered, noteUnreachable } from "./connection";
+import { countPoll, noteAnswered, noteUnreachable } from "./connection";
 import { onWake, seen } from "./waking";
 
 /**
@@ -48,7 +48,7 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let current: { abort: AbortController; done: Promise<void>; since: number } | null = null;
-  const everyMs = () => options.everyMs ?? pollMs.peek();
+  const everyMs = () => options.everyMs ?? pollMs.value;
 
   function begin(): Promise<void> {
     clearTimeout(timer);
@@ -72,13 +72,13 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
         asOf.value = Date.now();
       });
       failures = 0;
-      noteAnswered(everyMs());
+      noteAnswered();
       waitMs = everyMs();
     } catch (reason) {
       if (abort.signal.aborted) return current?.done;
       failures += 1;
       const refused = reason instanceof Problem;
-      if (refused && reason.status < 500) noteAnswered(everyMs());
+      if (refused && reason.status < 500) noteAnswered();
       else if (refused || reason instanceof Unreachable) noteUnreachable();
       batch(() => {
         error.value = reason;
@@ -95,6 +95,7 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
     // What was asked before the network went away may hang until its time is over.
     if (current === null || Date.now() - current.since > STALE_MS) void begin();
   });
+  const countOut = countPoll(everyMs);
   void begin();
 
   return {
@@ -109,6 +110,7 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
     close() {
       closed = true;
       sleepAgain();
+      countOut();
       clearTimeout(timer);
       current?.abort.abort();
       current = null;

@@ -1,0 +1,145 @@
+// The one socket of the page, shared by all runs that are watched. It is loaded when the first run is, and connects by itself.
+import { effect } from "@preact/signals";
+import type { Socket } from "socket.io-client";
+
+import { sessionEnded } from "../api/client";
+import type { State } from "../api/types";
+import { config } from "../session";
+import { backoffMs } from "./backoff";
+import type { Summary } from "./documents";
+import type { Told } from "./fold";
+import { onWake } from "./waking";
+
+export interface Listener {
+  up(): void;
+  down(): void;
+  event(told: Told): void;
+  lost(position: string): void;
+  document(document: State | Summary): void;
+}
+
+interface Addressed {
+  workflow_id: string;
+}
+
+interface Answer {
+  success?: boolean;
+  status?: number;
+  position?: string | null;
+}
+
+const CONNECT_MS = 8000;
+const ANSWER_MS = 5000;
+/** So long the socket outlives its last listener: the next page often watches a run, too. */
+const LINGER_MS = 10_000;
+
+const listeners = new Map<string, Listener>();
+let socket: Socket | null = null;
+let loading = false;
+let failures = 0;
+let retry: ReturnType<typeof setTimeout> | undefined;
+let linger: ReturnType<typeof setTimeout> | undefined;
+let stopWaking: (() => void) | null = null;
+
+/** Be told of a run, once subscribed. At most one listener a run. */
+export function listenTo(runId: string, listener: Listener): () => void {
+  clearTimeout(linger);
+  listeners.set(runId, listener);
+  stopWaking ??= onWake(() => void connect());
+  if (socket?.connected) listener.up();
+  else void connect();
+  return () => {
+    if (listeners.get(runId) !== listener) return;
+    listeners.delete(runId);
+    if (socket?.connected) socket.emit("unsubscribe_workflow", { workflow_id: runId });
+    if (listeners.size === 0) linger = setTimeout(close, LINGER_MS);
+  };
+}
+
+/** Subscribe to a run after a place (null: from now on). Answers the stream's place, or why not: then the socket may be begun anew. */
+export async function subscribe(runId: string, after: string | null): Promise<{ joined: boolean; position: string | null }> {
+  const asked = socket;
+  if (!asked?.connected) return { joined: false, position: null };
+  try {
+    const body = { workflow_id: runId, ...(after === null ? {} : { after }) };
+    const answer = (await asked.timeout(ANSWER_MS).emitWithAck("subscribe_workflow", body)) as Answer;
+    return { joined: answer.success === true, position: answer.position ?? null };
+  } catch {
+    // Nobody answers: a socket that seems open and is not.
+    if (asked === socket && asked.connected) reconnect();
+    return { joined: false, position: null };
+  }
+}
+
+async function connect(): Promise<void> {
+  clearTimeout(retry);
+  if (loading || listeners.size === 0 || sessionEnded.peek()) return;
+  if (socket === null) {
+    loading = true;
+    try {
+      const [{ io }, url] = await Promise.all([import("socket.io-client"), relayUrl()]);
+      // How long to wait between attempts is decided here: a refusal would end the library's own.
+      socket = io(url, { transports: ["websocket"], withCredentials: true, reconnection: false, timeout: CONNECT_MS, autoConnect: false, forceNew: true });
+      listen(socket);
+    } catch {
+      return fail();
+    } finally {
+      loading = false;
+    }
+    if (listeners.size === 0) return close();
+  }
+  if (!socket.connected) socket.connect();
+}
+
+function listen(on: Socket): void {
+  on.on("connect", () => {
+    failures = 0;
+    tell((listener) => listener.up());
+  });
+  on.on("connect_error", () => fail());
+  on.on("disconnect", () => fail());
+  on.on("workflow_event", (told: Told & Addressed) => listeners.get(told.workflow_id)?.event(told));
+  on.on("truncated", ({ workflow_id, position }: Addressed & { position: string }) => listeners.get(workflow_id)?.lost(position));
+  on.on("workflow_progress", (document: State | Summary) => listeners.get(document.workflow_id)?.document(document));
+}
+
+function fail(): void {
+  failures += 1;
+  tell((listener) => listener.down());
+  clearTimeout(retry);
+  if (listeners.size > 0) retry = setTimeout(() => void connect(), backoffMs(failures));
+}
+
+function reconnect(): void {
+  // The listener of `disconnect` goes on from here.
+  socket?.disconnect();
+}
+
+function close(): void {
+  clearTimeout(retry);
+  stopWaking?.();
+  stopWaking = null;
+  socket?.off();
+  socket?.disconnect();
+  socket = null;
+  failures = 0;
+}
+
+function tell(what: (listener: Listener) => void): void {
+  for (const listener of [...listeners.values()]) what(listener);
+}
+
+/** Where the relay is, once the settings are known. Empty: the same origin, behind a proxy. */
+function relayUrl(): Promise<string> {
+  return new Promise((resolve) => {
+    let stop: (() => void) | undefined;
+    let found = false;
+    stop = effect(() => {
+      if (config.value === null || found) return;
+      found = true;
+      resolve(config.value.relay.url || location.origin);
+      stop?.();
+    });
+    if (found) stop();
+  });
+}
