@@ -1,0 +1,109 @@
+// The attempts of a step with the waits between them.
+import type { Attempt, ErrorShown, StepState, WaitReason } from "../../api/types";
+import type { Status } from "../../theme/statuses";
+
+export interface AttemptLine {
+  kind: "attempt";
+  attempt: number;
+  status: Status;
+  words: string;
+  worker: string | null;
+  start: number | null;
+  /** Null: it goes on. */
+  end: number | null;
+  error: ErrorShown | null;
+}
+
+export interface WaitLine {
+  kind: "wait";
+  /** What it waits or waited for, in words. */
+  words: string;
+  from: number;
+  /** Null: it waits still. */
+  to: number | null;
+  /** When a wait that goes on will end, if that is known. */
+  until: number | null;
+}
+
+const OUTCOMES: Record<Attempt["outcome"], { status: Status; words: string }> = {
+  completed: { status: "completed", words: "completed" },
+  failed: { status: "failed", words: "failed" },
+  skipped: { status: "skipped", words: "skipped" },
+  cancelled: { status: "cancelled", words: "stopped" },
+  waiting: { status: "waiting", words: "put off" },
+  lost: { status: "failed", words: "worker lost" },
+  handed_back: { status: "ready", words: "handed back by its worker" },
+};
+
+const NOW_WAITS: Record<WaitReason, string> = {
+  retry: "waits to try again",
+  delay: "waits out its delay",
+  lock: "waits for a lock that somebody else holds",
+  rate_limit: "waits for the rate limit",
+  breaker: "waits for the circuit breaker to close",
+  throttled: "waits for the load to go down",
+  signal: "waits for an answer",
+};
+
+export const outcomeLook = (outcome: Attempt["outcome"]) => OUTCOMES[outcome];
+export const waitWords = (reason: WaitReason): string => NOW_WAITS[reason];
+
+/** Why nothing ran between one attempt and the next, as far as the end of the first one tells. */
+export function waitedAfter(outcome: Attempt["outcome"]): string {
+  switch (outcome) {
+    case "failed": return "waited to try again";
+    case "waiting": return "waited for its turn";
+    case "lost": case "handed_back": return "waited for another worker";
+    default: return "until it was run again";
+  }
+}
+
+const ms = (time: string | null | undefined): number | null => (time ? Date.parse(time) : null);
+
+/** What is known of a step's attempts; `worker` has the attempt of this number. */
+export interface Attempts {
+  attempts: readonly Attempt[];
+  attempt?: number;
+  worker?: string | null;
+}
+
+/** Attempts and waits in order. `step` is newer than `whole`; it tells what goes on now. */
+export function attemptLines(whole: Attempts, step: StepState): (AttemptLine | WaitLine)[] {
+  const lines: (AttemptLine | WaitLine)[] = [];
+  const ended = withLast([...whole.attempts].sort((one, other) => one.attempt - other.attempt), step);
+  const running = step.status === "in_progress" && !ended.some((one) => one.attempt === step.attempt);
+  ended.forEach((one, at) => {
+    const { status, words } = OUTCOMES[one.outcome];
+    lines.push({
+      kind: "attempt", attempt: one.attempt, status, words: one.attempt === 0 ? "kept from the run this one was forked from" : words,
+      worker: one.worker, start: ms(one.start_time), end: ms(one.end_time), error: one.error,
+    });
+    const from = Date.parse(one.end_time);
+    const next = ended[at + 1] ? ms(ended[at + 1]!.start_time) : running ? ms(step.start_time) : null;
+    if (next !== null && next - from >= 1) lines.push({ kind: "wait", words: waitedAfter(one.outcome), from, to: next, until: null });
+  });
+  if (running) {
+    lines.push({
+      kind: "attempt", attempt: step.attempt, status: step.stopping ? "stopping" : "in_progress", words: step.stopping ? "stopping" : "in progress",
+      worker: whole.attempt === step.attempt ? whole.worker ?? null : null, start: ms(step.start_time), end: null, error: null,
+    });
+  }
+  if (step.status === "pending" && (step.waiting_for || step.ready)) {
+    const last = ended[ended.length - 1];
+    lines.push({
+      kind: "wait", words: step.waiting_for ? NOW_WAITS[step.waiting_for] : "waits for a free worker",
+      from: last ? Date.parse(last.end_time) : NaN, to: null, until: ms(step.until),
+    });
+  }
+  return lines;
+}
+
+/** The attempts with the one that just ended, which the step tells before its attempts are read again. */
+function withLast(ended: Attempt[], step: StepState): Attempt[] {
+  if (step.status === "in_progress" || step.status === "pending" || !step.end_time || !step.start_time || step.attempt === 0) return ended;
+  if (ended.some((one) => one.attempt === step.attempt)) return ended;
+  return [...ended, {
+    attempt: step.attempt, outcome: step.status, worker: null, start_time: step.start_time, end_time: step.end_time,
+    duration_ms: step.duration_ms ?? null, error: step.error ?? null,
+  }];
+}

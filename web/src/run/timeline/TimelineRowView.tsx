@@ -1,0 +1,44 @@
+import { StatusMark } from "../../parts/StatusMark";
+import { paths } from "../../router";
+import { STATUSES, type Status } from "../../theme/statuses";
+import { endOf, startOf, type TimelineRow } from "./rows";
+import { stretch, type View } from "./scale";
+
+export interface TimelineRowViewProps {
+  runId: string;
+  row: TimelineRow;
+  index: number;
+  status: Status;
+  view: View;
+  width: number;
+  now: number;
+  focusable: boolean;
+  label: string;
+  onFocus: () => void;
+  onBlur: () => void;
+}
+
+/** A step as a row: its name, and bars for what it did and waited for. The row is a link to the step. */
+export function TimelineRowView({ runId, row, index, status, view, width, now, focusable, label, onFocus, onBlur }: TimelineRowViewProps) {
+  return (
+    <a class="timeline-row" href={paths.step(runId, row.step.key)} tabIndex={focusable ? 0 : -1} aria-label={label} onFocus={onFocus} onBlur={onBlur} draggable={false}>
+      <span class="timeline-label">
+        <StatusMark status={status} percent={row.step.progress?.percent ?? null} size={14} />
+        <span class="truncate">{row.step.label}</span>
+      </span>
+      <span class="timeline-track">
+        {row.lines.map((line, at) => {
+          const place = stretch(view, width, startOf(line), endOf(line) ?? now);
+          if (!place) return null;
+          const style = { transform: `translateX(${place.left}px)`, width: `${place.width}px` };
+          if (line.kind === "wait") return <i key={at} data-bar={`${index} ${at}`} class={`timeline-wait ${line.to === null ? "tone-amber" : "tone-grey"}`} style={style} />;
+          return (
+            <i key={at} data-bar={`${index} ${at}`} class={`timeline-bar-of tone-${STATUSES[line.status].tone}${line.end === null ? " timeline-open" : ""}`} style={style}>
+              {line.status === "failed" && place.width > 14 && <StatusMark status="failed" size={10} />}
+            </i>
+          );
+        })}
+      </span>
+    </a>
+  );
+}

@@ -1,0 +1,103 @@
+// What happened to a run, read once for all parts of the page that show it, and read on when the run changes.
+import { effect, signal, type ReadonlySignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+import { get } from "../../api/client";
+import type { TraceEntry } from "../../api/types";
+import type { RunFeed } from "../../live/feed";
+
+export interface TraceState {
+  entries: readonly TraceEntry[];
+  /** Whether all that there was when it was last asked for is here. */
+  complete: boolean;
+  problem: unknown;
+}
+
+const PAGE = 1000;
+const QUIET_MS = 500;
+const AGAIN_MS = 5000;
+
+class TraceReader {
+  private readonly shown = signal<TraceState>({ entries: [], complete: false, problem: null });
+  private users = 0;
+  private stop: (() => void) | null = null;
+
+  constructor(private readonly feed: RunFeed) {}
+
+  get state(): ReadonlySignal<TraceState> {
+    return this.shown;
+  }
+
+  use(): () => void {
+    this.users += 1;
+    this.stop ??= this.follow();
+    return () => {
+      this.users -= 1;
+      if (this.users > 0) return;
+      this.stop?.();
+      this.stop = null;
+    };
+  }
+
+  private follow(): () => void {
+    const stopped = new AbortController();
+    let timer = 0;
+    let reading = false;
+    let wanted = false;
+    const read = async () => {
+      if (reading || stopped.signal.aborted) {
+        wanted = true;
+        return;
+      }
+      reading = true;
+      wanted = false;
+      try {
+        await this.readOn(stopped.signal);
+      } catch (problem) {
+        if (stopped.signal.aborted) return;
+        this.shown.value = { ...this.shown.peek(), problem };
+        plan(AGAIN_MS);
+      } finally {
+        reading = false;
+      }
+      if (wanted) plan(QUIET_MS);
+    };
+    const plan = (afterMs: number) => {
+      clearTimeout(timer);
+      timer = window.setTimeout(() => void read(), afterMs);
+    };
+    let first = true;
+    const unwatch = effect(() => {
+      void this.feed.state.value?.version;
+      plan(first ? 0 : QUIET_MS);
+      first = false;
+    });
+    return () => { stopped.abort(); clearTimeout(timer); unwatch(); };
+  }
+
+  private async readOn(stopped: AbortSignal): Promise<void> {
+    for (;;) {
+      const before = this.shown.peek().entries;
+      const last = before[before.length - 1]?.seq ?? 0;
+      const answer = await get("/workflow/trace", { query: { workflow_id: this.feed.runId, after: last, limit: PAGE }, signal: stopped });
+      const fresh = answer.trace.filter((entry) => entry.seq > last);
+      const complete = answer.next === null;
+      const now = this.shown.peek();
+      if (fresh.length > 0 || complete !== now.complete || now.problem !== null) {
+        this.shown.value = { entries: fresh.length > 0 ? [...before, ...fresh] : before, complete, problem: null };
+      }
+      if (complete || fresh.length === 0) return;
+    }
+  }
+}
+
+const readers = new WeakMap<RunFeed, TraceReader>();
+
+/** The trace of a run, kept up to date while a part of the page uses it. */
+export function useTrace(feed: RunFeed): TraceState {
+  let reader = readers.get(feed);
+  if (!reader) readers.set(feed, (reader = new TraceReader(feed)));
+  const used = reader;
+  useEffect(() => used.use(), [used]);
+  return used.state.value;
+}
