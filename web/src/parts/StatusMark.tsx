@@ -39,7 +39,9 @@ function shape(mark: string, percent: number | null) {
           <circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5" opacity="0.25" />
           <circle
             class={percent === null ? "turning" : "gliding"} cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5"
-            stroke-dasharray={CIRCUMFERENCE} stroke-dashoffset={CIRCUMFERENCE * (1 - (percent ?? 25) / 100)} transform="rotate(-90 8 8)"
+            stroke-dasharray={CIRCUMFERENCE} stroke-dashoffset={CIRCUMFERENCE * (1 - (percent ?? 25) / 100)}
+            // What turns has an origin of its own, about which this would move it out of the mark.
+            transform={percent === null ? undefined : "rotate(-90 8 8)"}
           />
         </>
       );

@@ -27,7 +27,7 @@ export function FilterBar({ filters, hosts, people, search, onFilter }: FilterBa
     <div class="filter-bar">
       <SearchField value={filters.text} field={search} onSearch={(text) => onFilter({ ...filters, text })} />
       <div class="filter-bar-more">
-        <button type="button" class="button" ref={button} aria-expanded={open} aria-haspopup="dialog" onClick={() => setOpen(!open)}>
+        <button type="button" class="button" ref={button} aria-expanded={open} aria-label="Filter" onClick={() => setOpen(!open)}>
           <svg width="14" height="14" viewBox="0 0 14 14" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" aria-hidden="true"><path d="M1.5 3h11M3.5 7h7M5.5 11h3" /></svg>
           <span class="filter-bar-word">Filter</span>
         </button>

@@ -50,7 +50,7 @@ export function RunRow({ row, index, top, selected, fresh, onSelect }: RunRowPro
       </span>
       <span role="cell" class="run-row-line truncate"><StepLine run={run} /></span>
       <span role="cell" class="run-row-age" title={exactTime(run.start_time)}><Tick text={(at) => age(run.start_time, at)} /></span>
-      <span role="cell" class="run-row-took">{run.active ? <Tick text={(at) => took(run, at)} /> : took(run, 0)}</span>
+      <span role="cell" class={`run-row-took${run.active ? " run-row-counting" : ""}`}>{run.active ? <Tick text={(at) => took(run, at)} /> : took(run, 0)}</span>
       <span role="cell" class="run-row-by truncate" title={run.started_by}>{run.started_by}</span>
     </div>
   );

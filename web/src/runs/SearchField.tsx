@@ -27,7 +27,7 @@ export function SearchField({ value, onSearch, field }: { value: string; onSearc
         <circle cx="7" cy="7" r="4.5" /><path d="M10.5 10.5 14 14" />
       </svg>
       <input
-        ref={field} type="search" value={typed} maxLength={200} aria-label="Search by name, id, host or template" placeholder="Name, id, host or template"
+        ref={field} type="search" value={typed} maxLength={200} aria-label="Search by name, id, host or template" placeholder="Search runs" title="Looks for the text in name, id, host and template"
         autocomplete="off" spellcheck={false} enterkeyhint="search"
         onInput={(event) => {
           const text = event.currentTarget.value;
