@@ -1,0 +1,49 @@
+import type { State } from "../../api/types";
+import type { RunFeed } from "../../live/feed";
+import { Menu, type MenuItem } from "../../parts/Menu";
+import { whyNotOperator } from "../../session";
+import { isSending } from "./asking";
+import { likely, others, runReason, type RunControl } from "./possible";
+import { KEYS, labelOf, SENDING } from "./words";
+import "./controls.css";
+
+interface Props {
+  feed: RunFeed;
+  state: State;
+  ask: (control: RunControl) => void;
+  copy: (form: "yaml" | "curl") => void;
+}
+
+/** What can be done with the run: the likely one first, the others in the menu. */
+export function RunControls({ feed, state, ask, copy }: Props) {
+  const why = whyNotOperator.value;
+  const items: MenuItem[] = others(state).map((control) => ({
+    label: labelOf(control, state), act: () => ask(control), reason: runReason(control, state, why),
+    ...(KEYS[control] ? { keys: KEYS[control] } : {}), ...(control === "stop" ? { danger: true } : {}),
+  }));
+  items.push({ label: "Copy as YAML", act: () => copy("yaml") }, { label: "Copy as curl", act: () => copy("curl") });
+  return (
+    <div class="run-controls">
+      {likely(state).map((control, place) => (
+        <ControlButton key={control} feed={feed} state={state} control={control} first={place === 0} ask={ask} />
+      ))}
+      <Menu label="More controls" items={items} className="button run-controls-more"><span aria-hidden="true">⋯</span></Menu>
+    </div>
+  );
+}
+
+function ControlButton({ feed, state, control, first, ask }: { feed: RunFeed; state: State; control: RunControl; first: boolean; ask: Props["ask"] }) {
+  const sent = isSending(feed.runId, { control, step: null });
+  const stopping = control === "stop" && state.stopping;
+  const reason = runReason(control, state, whyNotOperator.value);
+  const tone = control === "stop" ? "danger" : first ? "primary" : "";
+  return (
+    <button
+      type="button" class={`button ${tone}`} disabled={sent || reason !== null} title={stopping ? "It is stopped once what runs has confirmed it." : (reason ?? undefined)}
+      aria-keyshortcuts={KEYS[control]} onClick={() => ask(control)}
+    >
+      {stopping ? "Stopping…" : sent ? SENDING : labelOf(control, state)}
+      {!stopping && !sent && reason === null && KEYS[control] && tone !== "primary" && <kbd aria-hidden="true">{KEYS[control]}</kbd>}
+    </button>
+  );
+}

@@ -1,0 +1,52 @@
+// Controls on their way: what was asked for, what was sent and has no answer yet, and what the server said to it.
+import { signal } from "@preact/signals";
+
+import { Problem, Unreachable } from "../../api/client";
+import { messageOf } from "../../parts/Failed";
+import type { RunFeed } from "../../live/feed";
+import type { Control } from "./possible";
+
+/** A control that somebody is asked about, in a dialog. */
+export interface Asked {
+  control: Control;
+  /** The key of the step that is meant; null: the run. */
+  step: string | null;
+}
+
+const sending = signal<ReadonlySet<string>>(new Set());
+
+const nameOf = (runId: string, { control, step }: Asked): string => `${runId} ${control} ${step ?? ""}`;
+
+/** Whether it was sent and has no answer yet. */
+export const isSending = (runId: string, asked: Asked): boolean => sending.value.has(nameOf(runId, asked));
+
+export type Sent<T> = { answer: T } | { problem: string; where: string | null };
+
+/**
+ * Send a control. It counts as sent until the answer is there and the state after it is shown; nothing is assumed before.
+ * `verb` for the message of a failure: `Failed to stop: ...`.
+ */
+export async function send<T>(feed: RunFeed, asked: Asked, verb: string, act: () => Promise<T>): Promise<Sent<T>> {
+  const name = nameOf(feed.runId, asked);
+  sending.value = new Set([...sending.peek(), name]);
+  try {
+    const answer = await act();
+    await feed.refresh();
+    return { answer };
+  } catch (error) {
+    // A refusal often means that the page is behind: somebody else was faster.
+    void feed.refresh();
+    return { problem: failure(verb, error), where: error instanceof Problem ? error.where : null };
+  } finally {
+    sending.value = new Set([...sending.peek()].filter((one) => one !== name));
+  }
+}
+
+/** Why a control failed, for people (R249). */
+export function failure(verb: string, error: unknown): string {
+  if (error instanceof Unreachable) {
+    return `Failed to ${verb}: no answer came. Whether it took effect shows as soon as the server answers again.`;
+  }
+  const mend = error instanceof Problem && error.mend && !/^(GET|POST|PUT|DELETE) /.test(error.mend) ? ` (${error.mend})` : "";
+  return `Failed to ${verb}: ${messageOf(error)}${mend}`;
+}

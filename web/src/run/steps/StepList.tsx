@@ -1,0 +1,136 @@
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+
+import { get } from "../../api/client";
+import type { State, StepState } from "../../api/types";
+import type { RunFeed } from "../../live/feed";
+import { messageOf } from "../../parts/Failed";
+import { VirtualList, type VirtualListControl } from "../../parts/VirtualList";
+import type { StepTab } from "../../router";
+import { titleOf, unmetNeeds } from "./secondLine";
+import { type FetchSteps, StepPages } from "./StepPages";
+import { StepRow, type RowActions } from "./StepRow";
+import "./steps.css";
+
+/** What keys and buttons outside of the list do with it. */
+export interface ListHandle {
+  /** The step so many rows from the one of this key, at most the first or last. Null: not read yet. */
+  beside(key: string | null, by: number): StepState | null;
+  find(key: string): StepState | undefined;
+  reveal(key: string, where: "nearest" | "center"): void;
+}
+
+/** Title and second line; what nests under a step makes its row higher. */
+const ROW_PX = 56;
+/** Shorter lists are drawn whole: the browser's own search finds all of them. */
+const DRAWN_WHOLE = 120;
+
+interface Props {
+  feed: RunFeed;
+  state: State;
+  open: string | null;
+  marked: string | null;
+  tab: StepTab;
+  actions: RowActions;
+  handle: RefObject<ListHandle | null>;
+}
+
+/** The steps of a run, one below the other. Long runs are read and drawn where they are looked at. */
+export function StepList({ feed, state, open, marked, tab, actions, handle }: Props) {
+  const pages = useMemo(() => new StepPages(stepsOf(feed.runId)), [feed]);
+  const list = useRef<HTMLDivElement>(null);
+  const control = useRef<VirtualListControl>(null);
+  // Taken up before it is drawn, so that one drawing shows one state.
+  pages.take(state);
+  void pages.changes.value;
+  useEffect(() => {
+    const unhear = feed.onEvent((event) => pages.hear(event));
+    return () => { unhear(); pages.close(); };
+  }, [pages]);
+  // Without events every newer version may have changed what is not in the state.
+  const live = feed.connection.value.kind === "live";
+  useEffect(() => { if (!live) pages.outdate(); }, [live ? 0 : state.version]);
+
+  const rows = pages.rows;
+  const drawnWhole = rows.length <= DRAWN_WHOLE;
+  const rowOf = (key: string): number => rows.indexOf(pages.find(key)?.index ?? -1);
+  handle.current = {
+    find: (key) => pages.find(key),
+    beside(key, by) {
+      const row = key === null ? -1 : rowOf(key);
+      const from = row < 0 ? rows.indexOf(state.current_step ?? 0) - by : row;
+      return pages.step(rows[Math.max(0, Math.min(rows.length - 1, from + by))] ?? -1) ?? null;
+    },
+    reveal(key, where) {
+      const row = rowOf(key);
+      if (row < 0) return;
+      if (!drawnWhole) control.current?.show(row, where);
+      // Clear of the bars above and below, which only the browser's own scrolling knows.
+      requestAnimationFrame(() => list.current?.querySelector(`[data-step="${rows[row]}"]`)?.scrollIntoView({ block: where }));
+    },
+  };
+
+  const drawRow = (position: number, row: number): ComponentChildren => {
+    const step = pages.step(position);
+    return (
+      <Drawn pages={pages} position={position}>
+        {step ? (
+          <StepRow
+            step={step} runId={feed.runId} runStatus={state.status} tab={tab} actions={actions}
+            needs={step.status === "pending" ? unmetNeeds(step, (key) => pages.find(key)) : ""}
+            madeBy={makerOf(step, pages)} open={open === step.key} marked={marked === step.key} last={row === rows.length - 1}
+          />
+        ) : <Unread number={position + 1} />}
+      </Drawn>
+    );
+  };
+  return (
+    <div ref={list}>
+      {pages.problem.value !== null && (
+        <p class="steps-problem" role="status">Some steps could not be read: {messageOf(pages.problem.value)} It is tried again.</p>
+      )}
+      {drawnWhole ? (
+        <ol class="steps" aria-label="Steps">
+          {rows.map((position, row) => <li key={position}>{drawRow(position, row)}</li>)}
+        </ol>
+      ) : (
+        <VirtualList
+          class="steps" label="Steps" items={rows} rowHeight={ROW_PX} measured scroller="outer" overscan={12} control={control}
+          keyOf={(position) => position} row={drawRow}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Tells what is in view, so that it is read. */
+function Drawn({ pages, position, children }: { pages: StepPages; position: number; children: ComponentChildren }) {
+  useEffect(() => { const gone = pages.draw(position); return () => { gone(); }; }, [pages, position]);
+  return <div data-step={position}>{children}</div>;
+}
+
+/** A step whose page is being read. */
+function Unread({ number }: { number: number }) {
+  return (
+    <div class="step-row step-row-unread" aria-busy="true">
+      <div class="step-row-rail" />
+      <div class="step-row-body">
+        <div class="step-row-head"><span class="step-row-number">{number}</span><span class="skeleton step-row-unread-title" /></div>
+        <div class="step-row-second" />
+      </div>
+    </div>
+  );
+}
+
+function makerOf(step: StepState, pages: StepPages): string | null {
+  if (typeof step.made_by !== "number") return null;
+  const maker = pages.step(step.made_by);
+  return maker ? titleOf(maker) : `step ${step.made_by + 1}`;
+}
+
+function stepsOf(runId: string): FetchSteps {
+  return async (cursor, limit) => {
+    const answer = await get("/workflow/steps", { query: { workflow_id: runId, cursor, limit } });
+    return "steps" in answer ? answer : { steps: [], next: null };
+  };
+}

@@ -1,0 +1,205 @@
+// The steps of a run that is too long for one state document: the window around the step in hand comes with the state, the
+// rest page by page as it is looked at.
+import { signal } from "@preact/signals";
+
+import type { LiveEvent, State, StepState } from "../../api/types";
+
+export const PAGE = 200;
+/** What changes while it is looked at is read again at most so often. */
+const AGAIN_MS = 1500;
+
+export type FetchSteps = (cursor: number, limit: number) => Promise<{ steps: readonly StepState[]; next: number | null }>;
+
+interface Page {
+  readAt: number;
+  stale: boolean;
+}
+
+export class StepPages {
+  /** Grows whenever a page was read. What `take` changes is known to who called it. */
+  readonly changes = signal(0);
+  /** Why the last page could not be read; null when it could. */
+  readonly problem = signal<unknown>(null);
+  private readonly known = new Map<number, StepState>();
+  private readonly byKey = new Map<string, StepState>();
+  private readonly missing = new Set<number>();
+  private readonly pages = new Map<number, Page>();
+  private readonly asked = new Set<number>();
+  private state: State | null = null;
+  private end = 0;
+  private positions: readonly number[] = [];
+  /** Positions that are drawn now. */
+  private readonly drawn = new Set<number>();
+  private due = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly fetchSteps: FetchSteps, private readonly clock: () => number = Date.now) {}
+
+  /** Positions of the steps in order; what is known of one, `step` says. */
+  get rows(): readonly number[] {
+    return this.positions;
+  }
+
+  step(position: number): StepState | undefined {
+    return this.known.get(position);
+  }
+
+  find(key: string): StepState | undefined {
+    return this.byKey.get(key);
+  }
+
+  /** Take up a newer state: its steps are the newest there are. */
+  take(state: State): void {
+    const before = this.state;
+    if (state === before) return;
+    this.state = state;
+    if (before && state.total_steps < before.total_steps) this.forget();
+    // A run that ends, or begins again, changes steps far from the one in hand.
+    if (before && (before.active !== state.active || before.stopping !== state.stopping)) this.outdate();
+    if (state.steps_truncated) {
+      if (before && !before.steps_truncated) this.forget();
+      const sized = this.put(state.steps);
+      if (sized || this.end < state.total_steps) {
+        this.end = Math.max(state.total_steps, this.end);
+        this.number();
+      }
+    } else {
+      this.takeAll(state.steps);
+    }
+    this.look();
+  }
+
+  /** Something happened: what is shown of a step outside the state is old now. */
+  hear(event: LiveEvent): void {
+    if (event.type === "run" || event.type === "log" || this.inState(event.index)) return;
+    const page = this.pages.get(Math.floor(event.index / PAGE));
+    if (page) page.stale = true;
+    this.look();
+  }
+
+  /** Without events: all but the state's own steps may have changed. */
+  outdate(): void {
+    for (const page of this.pages.values()) page.stale = true;
+    this.look();
+  }
+
+  /** A position is drawn, until the function that is returned is called. */
+  draw(position: number): () => void {
+    this.drawn.add(position);
+    // All rows that come into view together make one look.
+    if (!this.due) {
+      this.due = true;
+      queueMicrotask(() => { this.due = false; this.look(); });
+    }
+    return () => this.drawn.delete(position);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.state = null;
+  }
+
+  private look(): void {
+    if (!this.state?.steps_truncated) return;
+    clearTimeout(this.timer);
+    let soonest = Infinity;
+    for (const number of this.lacking()) {
+      const wait = (this.pages.get(number)?.readAt ?? -Infinity) + AGAIN_MS - this.clock();
+      if (wait > 0) soonest = Math.min(soonest, wait);
+      else void this.read(number);
+    }
+    if (soonest < Infinity) this.timer = setTimeout(() => this.look(), soonest);
+  }
+
+  /** The pages of what is drawn and not, or no longer, known. */
+  private lacking(): Set<number> {
+    const numbers = new Set<number>();
+    for (const position of this.drawn) {
+      const number = Math.floor(position / PAGE);
+      const page = this.pages.get(number);
+      if (!this.inState(position) && !this.asked.has(number) && (!page || page.stale)) numbers.add(number);
+    }
+    return numbers;
+  }
+
+  private inState(position: number): boolean {
+    const steps = this.state?.steps;
+    return !!steps && steps.length > 0 && position >= steps[0]!.index && position <= steps[steps.length - 1]!.index;
+  }
+
+  private async read(number: number): Promise<void> {
+    this.asked.add(number);
+    // Marked before it is asked for: what happens meanwhile makes it old again.
+    this.pages.set(number, { readAt: this.clock(), stale: false });
+    try {
+      const answer = await this.fetchSteps(number * PAGE, PAGE);
+      if (this.state === null) return;
+      this.problem.value = null;
+      let sized = this.put(answer.steps.filter((step) => !this.inState(step.index)));
+      const last = answer.steps[answer.steps.length - 1]?.index ?? number * PAGE - 1;
+      const there = new Set(answer.steps.map((step) => step.index));
+      for (let position = number * PAGE; position <= last; position++) {
+        if (!there.has(position) && !this.missing.has(position)) {
+          this.missing.add(position);
+          sized = true;
+        }
+      }
+      if (answer.next === null && this.end !== last + 1) {
+        this.end = last + 1;
+        sized = true;
+      } else if (answer.next !== null && answer.next >= this.end) {
+        this.end = answer.next + 1;
+        sized = true;
+      }
+      if (sized) this.number();
+      this.changes.value++;
+    } catch (problem) {
+      this.pages.delete(number);
+      this.problem.value = problem;
+      this.timer = setTimeout(() => this.look(), 2 * AGAIN_MS);
+      return;
+    } finally {
+      this.asked.delete(number);
+    }
+    this.look();
+  }
+
+  /** Answers whether positions appeared that were thought not to be there. */
+  private put(steps: readonly StepState[]): boolean {
+    let sized = false;
+    for (const step of steps) {
+      this.known.set(step.index, step);
+      this.byKey.set(step.key, step);
+      if (this.missing.delete(step.index)) sized = true;
+      if (step.index >= this.end) {
+        this.end = step.index + 1;
+        sized = true;
+      }
+    }
+    return sized;
+  }
+
+  /** All steps are in the state. Positions may have gaps: what a step had added is gone when it runs again. */
+  private takeAll(steps: readonly StepState[]): void {
+    if (steps.length !== this.positions.length || steps.some((step, row) => step.index !== this.positions[row])) {
+      this.forget();
+      this.positions = steps.map((step) => step.index);
+    }
+    this.put(steps);
+  }
+
+  private number(): void {
+    const positions: number[] = [];
+    for (let position = 0; position < this.end; position++) if (!this.missing.has(position)) positions.push(position);
+    this.positions = positions;
+  }
+
+  private forget(): void {
+    this.known.clear();
+    this.byKey.clear();
+    this.missing.clear();
+    this.pages.clear();
+    this.end = 0;
+    this.positions = [];
+  }
+}

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import type { StepState } from "../../src/api/types";
+import { StepPages } from "../../src/run/steps/StepPages";
+import { run, step } from "./sample";
+
+const at = (index: number, given: Partial<StepState> = {}) => step(`s${index}`, { index, ...given });
+const between = (first: number, end: number) => Array.from({ length: end - first }, (_, place) => at(first + place));
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+/** A server with steps at these positions. */
+function serving(positions: readonly number[]) {
+  const asked: number[] = [];
+  const pages = new StepPages((cursor, limit) => {
+    asked.push(cursor);
+    const rest = positions.filter((position) => position >= cursor);
+    return Promise.resolve({ steps: rest.slice(0, limit).map((position) => at(position, { status: "completed" })), next: rest[limit] ?? null });
+  });
+  return { pages, asked };
+}
+
+const settled = () => vi.advanceTimersByTimeAsync(0);
+const long = (first: number, end: number, total: number) => run(between(first, end), { steps_truncated: true, total_steps: total });
+
+test("a short run is all in its state and nothing is asked for", async () => {
+  const { pages, asked } = serving([]);
+  pages.take(run([at(0), at(1), at(5)]));
+  pages.draw(0);
+  await settled();
+  expect(pages.rows).toEqual([0, 1, 5]);
+  expect(asked).toEqual([]);
+});
+
+test("of a long run only the pages that are looked at are read, once", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  pages.take(long(400, 600, 1000));
+  expect(pages.rows).toHaveLength(1000);
+  for (const position of [410, 599]) pages.draw(position);
+  await settled();
+  expect(asked).toEqual([]);
+  pages.draw(0);
+  pages.draw(1);
+  await settled();
+  expect(asked).toEqual([0]);
+  expect(pages.step(0)?.status).toBe("completed");
+  expect(pages.find("s1")?.index).toBe(1);
+});
+
+test("the state is newer than a page that was asked for before it", async () => {
+  const { pages } = serving(between(0, 1000).map((one) => one.index));
+  pages.take(long(190, 390, 1000));
+  pages.draw(100);
+  await settled();
+  expect(pages.step(190)?.status).toBe("pending");
+  expect(pages.step(189)?.status).toBe("completed");
+});
+
+test("a page that an event touched is read again, but not without end", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  pages.take(long(400, 600, 1000));
+  pages.draw(3);
+  await settled();
+  for (let time = 0; time < 5; time++) pages.hear({ type: "progress", index: 3, key: "s3", attempt: 1, progress: { type: "simple", clipped: false } });
+  await settled();
+  expect(asked).toEqual([0]);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(asked).toEqual([0, 0]);
+});
+
+test("an event for a step that nobody looks at reads nothing", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  pages.take(long(400, 600, 1000));
+  const gone = pages.draw(3);
+  await settled();
+  gone();
+  pages.hear({ type: "progress", index: 3, key: "s3", attempt: 1, progress: { type: "simple", clipped: false } });
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(asked).toEqual([0]);
+});
+
+test("positions that turn out not to be there have no row", async () => {
+  const { pages } = serving([...between(0, 50).map((one) => one.index), ...between(60, 400).map((one) => one.index)]);
+  pages.take(long(200, 400, 390));
+  expect(pages.rows).toHaveLength(400);
+  pages.draw(0);
+  await settled();
+  expect(pages.rows).toHaveLength(390);
+  expect(pages.rows).not.toContain(55);
+});
+
+test("a run that ends has other steps everywhere", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  pages.take(long(400, 600, 1000));
+  pages.draw(0);
+  await settled();
+  await vi.advanceTimersByTimeAsync(5000);
+  pages.take({ ...long(400, 600, 1000), active: false, status: "cancelled" });
+  await settled();
+  expect(asked).toEqual([0, 0]);
+});
+
+test("a page that cannot be read is tried again, and the reason is told", async () => {
+  let fail = true;
+  const pages = new StepPages((cursor) => (fail ? Promise.reject(new Error("away")) : Promise.resolve({ steps: between(cursor, 200), next: 200 })));
+  pages.take(long(400, 600, 1000));
+  pages.draw(0);
+  await settled();
+  expect(pages.problem.value).toBeInstanceOf(Error);
+  fail = false;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(pages.problem.value).toBeNull();
+  expect(pages.step(0)).toBeDefined();
+});
