@@ -8,7 +8,20 @@ from flask_openapi.models.info import Info
 
 from api.audit import record_audit
 from api.auth.rights import guard
-from api.blueprints import actions, auth, config, health, hosts, page, reference, runs, ssh, templates, workflow
+from api.blueprints import (
+    actions,
+    auth,
+    config,
+    health,
+    hosts,
+    page,
+    reference,
+    runs,
+    ssh,
+    templates,
+    workers,
+    workflow,
+)
 from api.built_page import BuiltPage
 from api.compression import compress_answers
 from api.errors import Problem, invalid_request, map_errors
@@ -47,6 +60,7 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(config.bp)
     app.register_api(ssh.bp)
     app.register_api(hosts.bp)
+    app.register_api(workers.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)

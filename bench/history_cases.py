@@ -16,6 +16,7 @@ from orchestration.engine.attempts import Attempts
 from orchestration.engine.leases import Held, Lease
 from orchestration.engine.queries import Queries
 from orchestration.engine.queries_runs import RunFilter
+from orchestration.engine.queries_workers import read_workers
 from orchestration.engine.runs import Runs
 from orchestration.engine.sweep import Sweep
 from orchestration.ports import Actor, ReadyStep
@@ -143,7 +144,7 @@ def _heartbeat(engine: Engine) -> None:
 
 
 # A page of the list shows 50 runs, each perhaps with the step it is at; a search reads 5,000 of them.
-PAGE = 50 * 18
+PAGE = 50 * 20
 SEARCH = 5000 * 12
 # The runs of a day are counted, 10,000 at most; those like another are looked for among 2,000.
 COUNTS = 10_000
@@ -177,6 +178,7 @@ READS = (
     ),
     Case("counts", lambda engine: engine.queries.count_runs(), COUNTS),
     Case("durations", lambda engine: engine.queries.durations(engine.any_run()), DURATIONS, 50),
+    Case("workers", lambda engine: read_workers(engine.database, resend_s=RESEND_S), 200),
     Case("state", lambda engine: engine.queries.state(engine.any_run()), 200),
     Case("state: version only", lambda engine: engine.queries.version(engine.any_run()), 30),
     Case("summary", lambda engine: engine.queries.summary(engine.any_run()), 200),
@@ -194,6 +196,7 @@ IDLE = (
     Case("sweep: silent workers", lambda engine: engine.sweep.silent_owners(), 100),
     Case("sweep: next due", lambda engine: engine.sweep.next_due_s(), 100),
     Case("sweep: send all again", lambda engine: engine.sweep.resend_all(), 100),
+    Case("sweep: note lost workers", lambda engine: engine.sweep.note_lost_workers(), 100),
     Case("sweep: nothing to purge", lambda engine: engine.sweep.purge(LONG_AGO_DAYS), 100),
 )
 WORK = (

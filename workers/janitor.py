@@ -27,6 +27,7 @@ from workers.session import this_host
 log = logging.getLogger("perdure.janitor")
 
 PURGE_EVERY_S = 60.0
+NOTE_EVERY_S = 60.0
 # For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
 HOLD = 1.5
 # The second look at a worker whose session is gone comes after this long.
@@ -55,6 +56,7 @@ class Janitor:
         self._trust_absence_at = 0.0
         self._suspects: dict[str, tuple[float, str]] = {}
         self._purged_at = time.monotonic()
+        self._noted_at = -math.inf
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
@@ -80,6 +82,7 @@ class Janitor:
         if now >= self._trust_absence_at:
             self.sweep.expired()
         self._end_dead_workers(now)
+        self._note_lost_workers(now)
         self._purge(now)
         self._exports.write()
         if sent >= BATCH:
@@ -97,6 +100,11 @@ class Janitor:
             self._trust_absence_at = time.monotonic() + 1.5 * self.settings.heartbeat_s
             self._suspects.clear()
         self._awake_at = database_s
+
+    def _note_lost_workers(self, now: float) -> None:
+        if now - self._noted_at >= NOTE_EVERY_S:
+            self.sweep.note_lost_workers()
+            self._noted_at = now
 
     def _purge(self, now: float) -> None:
         if self.settings.retention_days == 0 or now - self._purged_at < PURGE_EVERY_S:

@@ -60,7 +60,9 @@ class Keeper:
         self.attempts = Attempts(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
         sweep = Sweep(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
         self.endings = Endings(sweep, self.owner, self._clients_now)
-        self.session = WorkerSession(settings["database_url"], self.owner, settings["name"], self.main_pid)
+        self.session = WorkerSession(
+            settings["database_url"], self.owner, settings["name"], self.main_pid, settings.get("declared")
+        )
         self.selector = selectors.DefaultSelector()
         self.server = socket.socket(fileno=settings["listener"])
         self.path = Path(self.server.getsockname())

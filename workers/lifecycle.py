@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ class Lifecycle:
             threads = 1 if pool == "prefork" else int(sender.concurrency)
             self._hostname = str(sender.hostname)
             self.owner = f"{self._hostname}-{uuid.uuid4().hex[:8]}"
-            self._start_keeper(self._hostname)
+            queues = [str(queue) for queue in sender.app.amqp.queues.consume_from]
+            self._start_keeper({"pool": pool, "concurrency": _number(sender.concurrency), "queues": queues})
             self._process = self._make_process("main", threads)
 
     def _on_child(self, **_: Any) -> None:
@@ -87,7 +88,7 @@ class Lifecycle:
     def _on_shutting_down(self, **_: Any) -> None:
         self.drain()
 
-    def _start_keeper(self, name: str) -> None:
+    def _start_keeper(self, declared: Mapping[str, Any]) -> None:
         # Short and private: socket paths have about a hundred characters.
         self._keeper_path = str(Path(tempfile.mkdtemp(prefix="perdure-")) / "keeper")
         # It listens before the keeper runs: nobody waits for it to start, what is said to it waits in the socket.
@@ -109,7 +110,8 @@ class Lifecycle:
             settings = {
                 "owner": self.owner,
                 "pid": os.getpid(),
-                "name": name,
+                "name": self._hostname,
+                "declared": declared,
                 "listener": listener.fileno(),
                 "database_url": self.settings.database_url,
                 "lease_s": self.settings.lease_s,
@@ -140,6 +142,11 @@ def pool_of(pool_cls: Any) -> str:
     if "thread" in name:
         return "threads"
     raise SystemExit(f"perdure: pool {pool_cls!r} is not supported; use --pool threads or --pool prefork")
+
+
+def _number(concurrency: Any) -> int | None:
+    """None for `auto`, which Celery decides on later."""
+    return int(concurrency) if str(concurrency).isdecimal() else None
 
 
 def drain_step(lifecycle: Lifecycle) -> type[bootsteps.StartStopStep]:

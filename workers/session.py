@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
@@ -15,6 +17,7 @@ from orchestration.errors import StoreUnavailable
 from orchestration.store.database import open_connection
 
 _RETRY_S = 0.3
+_DECLARED = ("pool", "concurrency", "queues")
 # The lock belongs to one worker, so whoever else holds it is a session that this one lost and PostgreSQL still keeps.
 _END_OTHER_HOLDERS = "SELECT pg_terminate_backend(pid) FROM worker_sessions(%s) pid WHERE pid <> pg_backend_pid()"
 
@@ -31,11 +34,13 @@ def this_host() -> tuple[str, str]:
 class WorkerSession:
     """One connection that registers the worker, holds its advisory lock and listens for stop requests."""
 
-    def __init__(self, url: str, owner: str, name: str, pid: int) -> None:
+    def __init__(self, url: str, owner: str, name: str, pid: int, declared: Mapping[str, Any] | None = None) -> None:
         self.url = url
         self.owner = owner
         self.name = name
         self.pid = pid
+        # Its pool, concurrency and queues, for those who look at the workers.
+        self.declared = declared or {}
         self.connection: psycopg2.extensions.connection | None = None
         self._has_lock = False
         self._next_try = 0.0
@@ -89,8 +94,12 @@ class WorkerSession:
         host, boot_id = this_host()
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO workers VALUES (%s, %s, %s, %s, %s, clock_now()) ON CONFLICT DO NOTHING",
-                (self.owner, self.name, host, boot_id, self.pid),
+                "INSERT INTO workers (id, name, host, boot_id, pid, started_at, pool, concurrency, queues) "
+                "VALUES (%s, %s, %s, %s, %s, clock_now(), %s, %s, %s) "
+                # Away for so long that it was taken for ended: it was not.
+                "ON CONFLICT (id) DO UPDATE SET ended_at = NULL, lost_at = NULL "
+                "WHERE workers.ended_at IS NOT NULL OR workers.lost_at IS NOT NULL",
+                (self.owner, self.name, host, boot_id, self.pid, *map(self.declared.get, _DECLARED)),
             )
             cursor.execute("LISTEN perdure_stop")
         return connection

@@ -123,6 +123,10 @@ class Sweep:
             )
         )
 
+    def note_lost_workers(self) -> None:
+        """Note which workers have no session, and since when; one that had none for a day counts as ended."""
+        self.database.call("SELECT note_lost_workers()")
+
     def end(self, row: JsonObject, outcome: Outcome, *, lease_before: Any) -> int:
         """Finish an attempt on behalf of the worker that held it; 0 when it was ended or renewed meanwhile."""
         decision = decide(
