@@ -8,7 +8,7 @@ import { bindFrameKeys } from "./frame-keys";
 import { KeysHelp } from "./KeysHelp";
 import { Rail } from "./Rail";
 import { SessionEnd } from "./SessionEnd";
-import { TopBar, TopMark } from "./TopBar";
+import { TopBar } from "./TopBar";
 import "./frame.css";
 
 /** What stands around every page: the rail, the top bar, messages, and what opens above the page. The window scrolls, the frame stays. */
@@ -22,7 +22,6 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <Rail />
       <div class="frame-side">
         <TopBar />
-        <TopMark />
         <SessionEnd />
         <main id="main" class="frame-main" tabIndex={-1} ref={main}>{children}</main>
       </div>

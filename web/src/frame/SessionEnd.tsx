@@ -1,9 +1,18 @@
+import { effect } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 
 import { call, Problem, sessionEnded } from "../api/client";
 import { Dialog } from "../parts/Dialog";
 import { messageOf } from "../parts/Failed";
 import { me, readSession } from "../session";
+
+// Somebody else must not go on in this one's page: then all of it is loaded anew.
+let known: string | null = null;
+effect(() => {
+  const name = me.value?.name ?? null;
+  if (known !== null && name !== null && name !== known) location.reload();
+  known = name ?? known;
+});
 
 /**
  * Asks to sign in again when the session has ended. It stands above the page, which keeps what was typed; closed, a line
@@ -13,16 +22,7 @@ export function SessionEnd() {
   const [asked, setAsked] = useState(true);
   const ended = sessionEnded.value;
   useEffect(() => {
-    if (!ended) return;
-    setAsked(true);
-    // A link that was opened in another tab signs in this one too.
-    const look = () => { if (!document.hidden) void goOn(); };
-    addEventListener("focus", look);
-    document.addEventListener("visibilitychange", look);
-    return () => {
-      removeEventListener("focus", look);
-      document.removeEventListener("visibilitychange", look);
-    };
+    if (ended) setAsked(true);
   }, [ended]);
   if (!ended) return null;
   if (asked) return <SignInAgain close={() => setAsked(false)} />;
@@ -45,7 +45,8 @@ function SignInAgain({ close }: { close: () => void }) {
     setFault(null);
     try {
       await call("post", "/auth/exchange", { body: { token: token.trim() } });
-      if (!(await goOn())) setFault("Signed in, but the server does not answer yet. Try once more.");
+      await readSession();
+      if (sessionEnded.peek()) setFault("Signed in, but the server does not answer yet. Try once more.");
     } catch (error) {
       setFault(error instanceof Problem && error.mend ? `${messageOf(error)}: ${error.mend}.` : messageOf(error));
     } finally {
@@ -75,13 +76,4 @@ function SignInAgain({ close }: { close: () => void }) {
       </form>
     </Dialog>
   );
-}
-
-/** Read who is signed in now. Somebody else must not go on in this one's page: then all of it is loaded anew. */
-async function goOn(): Promise<boolean> {
-  const before = me.peek();
-  await readSession();
-  const after = me.peek();
-  if (before !== null && after !== null && before.name !== after.name) location.reload();
-  return !sessionEnded.peek();
 }

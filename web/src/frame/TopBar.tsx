@@ -1,6 +1,3 @@
-import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-
 import { paths, route } from "../router";
 import { AccountMenu } from "./AccountMenu";
 import { ConnectionWord } from "./ConnectionWord";
@@ -9,18 +6,15 @@ import { PerdureMark, SearchIcon } from "./icons";
 import { keysShown } from "./keys-shown";
 import { heading } from "./title";
 
-const headSeen = signal(true);
-
 /** Where one is, the search, how what is shown is kept up to date, and who one is. */
 export function TopBar() {
   const within = route.value.page === "run";
-  const hidden = !within && headSeen.value;
   return (
     <header class="top-bar">
       <div class="top-bar-place">
         <a class="top-bar-brand" href={paths.runs()} aria-label="All runs"><PerdureMark /></a>
         {within && <><a class="top-bar-up" href={paths.runs()}>Runs</a><span class="top-bar-slash" aria-hidden="true">/</span></>}
-        <span class={`top-bar-heading truncate${hidden ? " top-bar-hidden" : ""}`} aria-hidden={hidden || undefined} title={within ? heading.value : undefined}>{heading.value}</span>
+        <span class="top-bar-heading truncate" title={within ? heading.value : undefined}>{heading.value}</span>
       </div>
       <ConnectionWord />
       <button type="button" class="top-bar-search" aria-label="Search and commands" aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K" onClick={openPalette}>
@@ -29,15 +23,4 @@ export function TopBar() {
       <AccountMenu />
     </header>
   );
-}
-
-/** A page says its name itself, at its top; the bar says it once that has scrolled away. */
-export function TopMark() {
-  const mark = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const observer = new IntersectionObserver(([seen]) => { headSeen.value = seen?.isIntersecting ?? true; });
-    observer.observe(mark.current!);
-    return () => observer.disconnect();
-  }, []);
-  return <div class="frame-top-mark" ref={mark} />;
 }
