@@ -1,0 +1,168 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { get, Problem } from "../api/client";
+import type { State } from "../api/types";
+import { messageOf } from "../parts/Failed";
+import { say } from "../parts/notices";
+import { go, setQuery } from "../router";
+import { config, me, whyNotOperator } from "../session";
+import { showRun, tellStarted } from "./begun";
+import { actions, readTemplate, templates } from "./catalogue";
+import { faultsOf } from "./check";
+import { ConnectionField } from "./ConnectionField";
+import { CopyMenu } from "./CopyMenu";
+import { aloneOf, draftOf, workflowOf, type Draft, type StepDraft } from "./draft";
+import { draftNamed, keepDraft } from "./drafts";
+import { HostRunStrip } from "./HostRunStrip";
+import { provisioningDraft, restored } from "./provisioning";
+import { SaveTemplate } from "./SaveTemplate";
+import { StartPanel } from "./StartPanel";
+import { StepList } from "./StepList";
+import { addressOf, readTarget } from "./target";
+import { firstPlace, useEditor } from "./useEditor";
+import { useHostRun } from "./useHostRun";
+import { useLaunch } from "./useLaunch";
+import { useRecentHosts } from "./useRecentHosts";
+
+const NAME = "host";
+const USUAL_DELAY_S = 5;
+
+/** Provision a host: the connection, the usual steps or those of a template, and one button. */
+export function HostPage({ templateId }: { templateId: string | null }) {
+  const recent = useRecentHosts();
+  const current = useCurrentRun();
+  const delay = String(config.value?.workflow_step_delay ?? USUAL_DELAY_S);
+  const editor = useEditor(
+    NAME,
+    () => restored(provisioningDraft([...actions.value!.values()], delay), current, recent[0]),
+    [actions.value, delay, current, recent],
+  );
+  const { draft, change, faults } = editor;
+  const [before, setBefore] = useState<Draft | null>(null);
+  const [saving, setSaving] = useState(false);
+  const { phase, launch, forget } = useLaunch(NAME);
+
+  const read = readTarget(draft.connection.trim());
+  const address = "target" in read ? addressOf(read.target) : null;
+  const host = useHostRun(address);
+  const held = host.active !== null;
+  const on = draft.steps.filter((step) => step.enabled).length;
+
+  const put = (next: Draft) => { setBefore(draft); keepDraft(NAME, next); forget(); };
+  async function useTemplate(id: string): Promise<void> {
+    if (id === "") return put({ ...provisioningDraft([...actions.value!.values()], delay), connection: draft.connection });
+    try {
+      const template = await readTemplate(id);
+      const next = draftOf(template.workflow as Parameters<typeof draftOf>[0], { name: template.name, templateId: id, connection: draft.connection });
+      put({ ...next, delay: next.delay === "" ? draft.delay : next.delay });
+    } catch (error) {
+      say(messageOf(error), "failed");
+    }
+  }
+  useEffect(() => {
+    // A link that names a template: once, so that a reload keeps what was changed since.
+    if (templateId !== null && draftNamed(NAME).peek()?.templateId !== templateId) void useTemplate(templateId);
+    if (templateId !== null) setQuery({ template: null });
+  }, [templateId]);
+
+  async function start(): Promise<void> {
+    if (!editor.ready()) return;
+    const { workflow, stepIds } = workflowOf(draft);
+    const answer = await launch(workflow, "all");
+    if (answer instanceof Problem) editor.refused(answer, draft, stepIds);
+    else if (answer !== null) showRun(answer);
+  }
+  async function runAlone(step: StepDraft): Promise<void> {
+    const only = { ...draft, steps: [{ ...step, enabled: true, needs: null }] };
+    const place = firstPlace(faultsOf(only, editor.known), only);
+    if (place !== null) {
+      // What is wrong with a step that is off shows once it is on.
+      if (!step.enabled) change((now) => ({ ...now, steps: now.steps.map((one) => (one.id === step.id ? { ...one, enabled: true } : one)) }));
+      editor.ready();
+      return editor.reveal(place);
+    }
+    const { workflow, stepIds } = aloneOf(draft, step);
+    const answer = await launch(workflow, step.id);
+    if (answer instanceof Problem) editor.refused(answer, draft, stepIds);
+    else if (answer !== null) {
+      tellStarted(answer, true);
+      host.watch(answer.workflow_id);
+    }
+  }
+  const why = me.value === null ? null : whyNotOperator.value;
+
+  return (
+    <div class="start-columns">
+      <div class="start-form">
+        <section class="card start-card" aria-label="Host">
+          <ConnectionField
+            value={draft.connection} onChange={(connection) => change((now) => ({ ...now, connection }))} fault={faults["/connection"]} showAll={editor.tried} recent={recent} required
+          />
+          <div class="start-pair">
+            <div class="field">
+              <label for="start-template">Template</label>
+              <select id="start-template" value={draft.templateId ?? ""} disabled={held} onChange={(event) => void useTemplate(event.currentTarget.value)}>
+                <option value="">The usual steps</option>
+                {draft.templateId !== null && !templates.value?.some((one) => one.template_id === draft.templateId) && <option value={draft.templateId}>{draft.templateId}</option>}
+                {templates.value?.map((one) => <option key={one.template_id} value={one.template_id}>{one.name === one.template_id ? one.name : `${one.name} (${one.template_id})`}</option>)}
+              </select>
+              {before !== null && <p class="hint">The steps were replaced. <button type="button" class="start-link" onClick={() => { keepDraft(NAME, before); setBefore(null); }}>Undo</button></p>}
+            </div>
+            <div class="field start-delay" data-place="/step_delay_s">
+              <label for="start-delay">Wait between steps</label>
+              <span class="start-unit"><input id="start-delay" type="text" inputMode="decimal" value={draft.delay} placeholder="0" disabled={held} aria-invalid={faults["/step_delay_s"] !== undefined || undefined} onInput={(event) => { const delay = event.currentTarget.value; change((now) => ({ ...now, delay })); }} /><span class="muted small">seconds</span></span>
+              {faults["/step_delay_s"] !== undefined && <p class="fault">{faults["/step_delay_s"]}</p>}
+            </div>
+          </div>
+        </section>
+        <section aria-labelledby="start-steps-title">
+          <div class="start-steps-head">
+            <h2 id="start-steps-title">Steps</h2>
+            <span class="muted small">{on} of {draft.steps.length} switched on</span>
+            <span class="start-gap" />
+            <button type="button" class="button plain" disabled={held} onClick={() => { const all = on < draft.steps.length; change((now) => ({ ...now, steps: now.steps.map((step) => ({ ...step, enabled: all })) })); }}>
+              {on < draft.steps.length ? "Switch all on" : "Switch all off"}
+            </button>
+          </div>
+          {faults["/steps"] !== undefined && editor.tried && <p class="fault small" role="alert">{faults["/steps"]}</p>}
+          <StepList
+            editor={editor} held={held} whole={false} stateOf={host.stepOf}
+            runAlone={{ act: (step) => void runAlone(step), busy: phase.kind === "sending" ? phase.what : null, reason: why ?? (held ? "A run is at work on this host." : null) }}
+          />
+        </section>
+      </div>
+      <StartPanel
+        editor={editor} phase={phase} start={() => void start()} label={on === draft.steps.length ? `Run all ${on} steps` : on === 1 ? "Run 1 step" : `Run ${on} steps`}
+        instead={host.active === null ? undefined : <HostRunStrip run={host.active} refresh={host.refresh} />}
+        summary={
+          <>
+            <p class={`start-panel-host mono${address === null ? " muted" : ""}`}>{address ?? "no host yet"}</p>
+            <p class="muted small">{on} of {draft.steps.length} steps{Number(draft.delay) > 0 ? `, ${draft.delay} s between them` : ""}</p>
+          </>
+        }
+        tools={
+          <CopyMenu
+            workflow={() => workflowOf(draft).workflow}
+            more={[
+              { label: "Save as template…", act: () => setSaving(true), reason: why },
+              { label: "Edit as a workflow", act: () => { keepDraft("build", draft); go("/start?mode=build"); } },
+              { label: "Start over", act: () => { setBefore(draft); keepDraft(NAME, null); forget(); }, danger: true },
+            ]}
+          />
+        }
+      />
+      {saving && <SaveTemplate editor={editor} templateId={draft.templateId} close={() => setSaving(false)} saved={(id) => change((now) => ({ ...now, templateId: id }))} />}
+    </div>
+  );
+}
+
+/** The caller's current run when the page was opened; null when there is none, or nobody knows. */
+function useCurrentRun(): State | null {
+  const [state, setState] = useState<State | null>(null);
+  useEffect(() => {
+    const abort = new AbortController();
+    get("/workflow/state", { signal: abort.signal }).then((answer) => setState(answer.state), () => undefined);
+    return () => abort.abort();
+  }, []);
+  return state;
+}

@@ -1,0 +1,46 @@
+import { useState } from "preact/hooks";
+
+import { call } from "../api/client";
+import { Bar } from "../parts/Bar";
+import { messageOf } from "../parts/Failed";
+import { say } from "../parts/notices";
+import { StatusBadge } from "../parts/StatusMark";
+import { paths } from "../router";
+import { me, whyNotOperator } from "../session";
+import { shownRunStatus } from "../theme/statuses";
+import type { HostRun } from "./useHostRun";
+
+/** The run that is at work on the host, with the button that stops it where Run stands otherwise. */
+export function HostRunStrip({ run, refresh }: { run: NonNullable<HostRun["active"]>; refresh: () => void }) {
+  const [asked, setAsked] = useState(false);
+  const stopping = run.stopping || asked;
+  const why = me.value === null ? null : whyNotOperator.value;
+  async function stop(): Promise<void> {
+    setAsked(true);
+    try {
+      const answer = await call("post", "/workflow/stop", { body: { workflow_id: run.workflow_id } });
+      if (!answer.active) say(`Run ${run.workflow_id} was stopped.`);
+    } catch (error) {
+      say(`Run ${run.workflow_id} could not be stopped: ${messageOf(error)}`, "failed");
+    }
+    refresh();
+    setAsked(false);
+  }
+  const step = run.step;
+  return (
+    <div class="start-strip" role="status">
+      <p class="start-strip-head">
+        <StatusBadge status={stopping ? "stopping" : shownRunStatus(run)} percent={run.percent} />
+        <a class="link truncate" href={paths.run(run.workflow_id)}>{run.name}</a>
+      </p>
+      <span class="tone-accent"><Bar percent={run.percent} label="Progress of the run" /></span>
+      <p class="small">
+        {step ? `Step ${step.index + 1} of ${run.total_steps} is ${step.waiting_for ? "waiting" : "running"} on the server: ${step.label}.` : `${run.counts.completed} of ${run.total_steps} steps are done.`} You can close this page.
+      </p>
+      <button type="button" class="button danger start-go start-stop" disabled={stopping || why !== null} title={why ?? `Stop ${run.workflow_id}`} onClick={() => void stop()}>
+        {stopping ? "Stopping…" : "Stop run"}
+      </button>
+      {why !== null && <p class="muted small">{why}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+// What was typed, kept in this tab: it survives a reload, going elsewhere and back, and the end of the session.
+import { signal, type Signal } from "@preact/signals";
+
+import type { Draft } from "./draft";
+import type { Sent } from "./submission";
+
+const PREFIX = "perdure.start.";
+const PAUSE_MS = 200;
+
+function read<T>(name: string): T | null {
+  try {
+    const text = sessionStorage.getItem(PREFIX + name);
+    return text === null ? null : (JSON.parse(text) as T);
+  } catch {
+    return null;
+  }
+}
+
+function write(name: string, value: unknown): void {
+  try {
+    if (value === null) sessionStorage.removeItem(PREFIX + name);
+    else sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
+  } catch {
+    // A private window, or one that is full: then it lives as long as the page.
+  }
+}
+
+const kept = new Map<string, Signal<Draft | null>>();
+const unwritten = new Map<string, Draft | null>();
+let timer = 0;
+
+function flush(): void {
+  clearTimeout(timer);
+  for (const [name, draft] of unwritten) write(name, draft);
+  unwritten.clear();
+}
+addEventListener("pagehide", flush);
+
+/** The draft under a name; null when nothing was written yet. */
+export function draftNamed(name: string): Signal<Draft | null> {
+  let found = kept.get(name);
+  if (found === undefined) {
+    found = signal(read<Draft>(`draft.${name}`));
+    kept.set(name, found);
+  }
+  return found;
+}
+
+/** Change a draft; written soon, not at every key. */
+export function keepDraft(name: string, draft: Draft | null): void {
+  draftNamed(name).value = draft;
+  unwritten.set(`draft.${name}`, draft);
+  clearTimeout(timer);
+  timer = window.setTimeout(flush, PAUSE_MS);
+}
+
+/** What was sent and is not answered; one for each form, so that they do not forget each other's. */
+export const sentMemory = (name: string) => ({
+  read: () => read<Sent>(`sent.${name}`),
+  write: (sent: Sent | null) => write(`sent.${name}`, sent),
+});

@@ -1,0 +1,65 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { getTagged } from "../api/client";
+import type { RunShown, State, StepState } from "../api/types";
+import { pollList, type ListFeed } from "../live/list";
+
+const SETTLE_MS = 300;
+
+export interface HostRun {
+  /** The run that is not finished on this host; null when there is none, or nobody knows yet. */
+  active: RunShown | null;
+  /** The run that is or was shown here, with its steps. */
+  state: State | null;
+  stepOf: (key: string) => StepState | null;
+  refresh: () => void;
+  /** Show this run from now on: it was just started. */
+  watch: (runId: string) => void;
+  forget: () => void;
+}
+
+/** What goes on at a host, by its address `user@host:port`; null: no host is named. */
+export function useHostRun(address: string | null): HostRun {
+  const settled = useSettled(address);
+  const runs = useFeed(settled, (host) =>
+    pollList((tag, signal) => getTagged("/workflow/runs", tag, { query: { status: ["active"], host, limit: 1 }, signal })),
+  );
+  const found = settled === address ? (runs?.data.value?.runs[0] ?? null) : null;
+  const [watched, setWatched] = useState<string | null>(null);
+  useEffect(() => { if (found !== null) setWatched(found.workflow_id); }, [found?.workflow_id]);
+  useEffect(() => { if (settled !== null) setWatched((before) => (found === null ? null : before)); }, [settled]);
+  const feed = useFeed(watched, (runId) =>
+    pollList((tag, signal) => getTagged("/workflow/state", tag, { query: { workflow_id: runId }, signal })),
+  );
+  const state = feed?.data.value?.state ?? null;
+  const steps = useMemo(() => new Map(state?.steps.map((step) => [step.key, step])), [state]);
+  return {
+    active: found,
+    state,
+    stepOf: (key) => steps.get(key) ?? null,
+    refresh: () => { void runs?.refresh(); void feed?.refresh(); },
+    watch: (runId) => { setWatched(runId); void runs?.refresh(); },
+    forget: () => setWatched(null),
+  };
+}
+
+function useFeed<T>(key: string | null, open: (key: string) => ListFeed<T>): ListFeed<T> | null {
+  const [feed, setFeed] = useState<ListFeed<T> | null>(null);
+  useEffect(() => {
+    if (key === null) return setFeed(null);
+    const opened = open(key);
+    setFeed(opened);
+    return () => opened.close();
+  }, [key]);
+  return key === null ? null : feed;
+}
+
+/** The value once it has not changed for a moment: not every key of an address is asked for. */
+function useSettled(value: string | null): string | null {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+}
