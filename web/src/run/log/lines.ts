@@ -137,6 +137,8 @@ export class LineBuffer {
     if (from >= MAX_LINE) return;
     const part = this.cursor > MAX_LINE ? text.slice(0, MAX_LINE - from) : text;
     const to = from + part.length;
+    // Behind what was erased there may be nothing up to the cursor.
+    if (this.text.length < from) this.text = this.text.padEnd(from);
     if (from === this.text.length) {
       this.text += part;
     } else {
@@ -157,7 +159,7 @@ export class LineBuffer {
         this.cursor = 0;
         break;
       case 0x08:
-        this.cursor = Math.max(0, Math.min(this.cursor, this.text.length) - 1);
+        this.cursor = Math.max(0, this.cursor - 1);
         break;
       case 0x1b:
         this.enter("escape");
@@ -232,15 +234,14 @@ export class LineBuffer {
       this.text = this.text.slice(0, at);
       this.reach = Math.min(this.reach, this.cursor);
       this.spans = without(this.spans, at, MAX_LINE);
-    } else {
-      const to = how === 2 ? this.text.length : Math.min(at + 1, this.text.length);
+    } else if (how === 1) {
+      const to = Math.min(this.cursor + 1, this.text.length);
       this.text = " ".repeat(to) + this.text.slice(to);
       this.spans = without(this.spans, 0, to);
-      if (how === 2) {
-        // What is erased whole ends where the cursor is.
-        this.text = " ".repeat(at);
-        this.reach = this.cursor;
-      }
+    } else {
+      this.text = "";
+      this.reach = 0;
+      this.spans = [];
     }
   }
 }
