@@ -17,6 +17,7 @@ from api.blueprints import (
     page,
     reference,
     runs,
+    sessions,
     ssh,
     templates,
     workers,
@@ -51,6 +52,7 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     secure(app, services.settings)
 
     app.register_api(auth.bp)
+    app.register_api(sessions.bp)
     app.register_api(health.bp)
     app.register_api(reference.bp)
     app.register_api(workflow.bp)

@@ -18,6 +18,7 @@ from schemas.statuses import Role
 from settings import Settings
 
 TOKEN_PREFIX = "perdure_"
+MAX_USER_AGENT = 300
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ def sign_in(services: Services, *, code: str | None, token: str | None) -> Signe
     check_sign_in_origin(services.settings)
     address = request.remote_addr or ""
     services.limiter.hit("sign_in", address)
+    browser = accounts.Browser(_user_agent(), address)
     if code is not None:
-        session = accounts.exchange_code(services.database, code)
+        session = accounts.exchange_code(services.database, code, browser)
     else:
-        session = accounts.exchange_token(services.database, token or "")
+        session = accounts.exchange_token(services.database, token or "", browser)
     actor = identify(services.database, bearer=None, session=session)
     if session is None or actor is None:
         services.limiter.refusals.note("signing in was", address)
@@ -50,6 +52,12 @@ def sign_in(services: Services, *, code: str | None, token: str | None) -> Signe
             mend="print a new link with 'perdure open'",
         )
     return SignedIn(session, replace(actor, address=address))
+
+
+def _user_agent() -> str | None:
+    """What the browser calls itself, to be told from others; anybody may send anything."""
+    named = "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())
+    return named[:MAX_USER_AGENT] or None
 
 
 def set_cookie(answer: Response, settings: Settings, session: str) -> None:

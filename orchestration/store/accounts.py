@@ -130,7 +130,15 @@ def add_sign_in_code(database: Database, token: str) -> str | None:
     return code if added else None
 
 
-def exchange_code(database: Database, code: str) -> str | None:
+@dataclass(frozen=True)
+class Browser:
+    """What signs in, as it says itself, and from where."""
+
+    user_agent: str | None = None
+    address: str | None = None
+
+
+def exchange_code(database: Database, code: str, browser: Browser = Browser()) -> str | None:
     """A new session for a sign-in code, which is then used up. None when it is unknown, used or expired."""
     # Of two exchanges at once one deletes the row; the other finds none.
     return _add_session(
@@ -138,12 +146,13 @@ def exchange_code(database: Database, code: str) -> str | None:
         "who AS (DELETE FROM sign_in_codes c USING tokens t WHERE c.hash = %s AND t.id = c.token_id "
         "  AND c.expires_at > clock_now() RETURNING t.id, t.expires_at)",
         code,
+        browser,
     )
 
 
-def exchange_token(database: Database, token: str) -> str | None:
+def exchange_token(database: Database, token: str, browser: Browser = Browser()) -> str | None:
     """A new session for a token. None when it is unknown or expired."""
-    return _add_session(database, "who AS (SELECT id, expires_at FROM tokens WHERE hash = %s)", token)
+    return _add_session(database, "who AS (SELECT id, expires_at FROM tokens WHERE hash = %s)", token, browser)
 
 
 def delete_session(database: Database, session: str) -> None:
@@ -194,16 +203,19 @@ def list_audit(database: Database, *, before: int | None = None, limit: int = 50
     return [AuditRecord(*row) for row in rows]
 
 
-def _add_session(database: Database, who: str, secret: str) -> str | None:
+def _add_session(database: Database, who: str, secret: str, browser: Browser) -> str | None:
     """`who` is one of the two texts above: spending a code and opening its session is one statement."""
     session = new_secret()
     added = database.execute(
         f"WITH {who}, swept AS (DELETE FROM sessions WHERE expires_at < clock_now()) "
-        "INSERT INTO sessions SELECT %s, id, clock_now(), clock_now() + %s FROM who "
+        "INSERT INTO sessions (hash, token_id, created_at, expires_at, user_agent, address) "
+        "SELECT %s, id, clock_now(), clock_now() + %s, %s, %s FROM who "
         "WHERE expires_at IS NULL OR expires_at > clock_now()",
         secret_hash(secret),
         secret_hash(session),
         SESSION_LENGTH,
+        browser.user_agent,
+        browser.address,
     )
     return session if added else None
 
