@@ -24,6 +24,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 STATUSES: Mapping[type[errors.PerdureError], int] = {
     errors.InvalidWorkflow: 400,
+    errors.InvalidSignal: 400,
     errors.TooLarge: 413,
     errors.UnknownRun: 404,
     errors.UnknownStep: 404,

@@ -56,6 +56,12 @@ class IllegalControl(PerdureError):
     code = "illegal_control"
 
 
+class InvalidSignal(PerdureError):
+    """The payload of a signal is not what its step asks for."""
+
+    code = "invalid_signal"
+
+
 class RunExists(PerdureError):
     """A run with this id exists and was started with another body."""
 

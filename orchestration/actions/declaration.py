@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.actions.outcomes import ActionReturn
+from schemas.form import Form
+from schemas.json import JsonObject
 from schemas.statuses import Role
 from schemas.workflow import RetryPolicy, SshTarget
 
@@ -39,6 +41,7 @@ class BreakerPolicy:
 
 
 BreakerTarget = Callable[[Any, SshTarget | None], str | None]
+SignalForm = Callable[[JsonObject], Form | None]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ActionDeclaration:
     killable: runs in the prefork pool, where it can be terminated.
     role: the least role that may start it.
     needs_host: the run must have an SSH target.
+    signal_form: what a step with given parameters, in which references are not resolved, asks of a signal.
     breaker_target: names what an attempt depends on, such as a host; failing attempts open its circuit breaker.
     """
 
@@ -64,5 +68,6 @@ class ActionDeclaration:
     role: Role = Role.OPERATOR
     summary: str = ""
     accepts_signal: bool = False
+    signal_form: SignalForm | None = None
     breaker_target: BreakerTarget | None = None
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestration.actions.declaration import ActionDeclaration, BreakerPolicy, BreakerTarget, NoParams
+from orchestration.actions.declaration import ActionDeclaration, BreakerPolicy, BreakerTarget, NoParams, SignalForm
 from orchestration.actions.outcomes import ActionReturn
 from schemas.statuses import Role
 from schemas.workflow import ACTION_PATTERN, RetryPolicy
@@ -44,6 +44,7 @@ def action(
     retry: RetryPolicy | None = None,
     role: Role = Role.OPERATOR,
     accepts_signal: bool = False,
+    signal_form: SignalForm | None = None,
     breaker_target: BreakerTarget | None = None,
     breaker: BreakerPolicy | None = None,
 ) -> Callable[[Function], Function]:
@@ -75,6 +76,7 @@ def action(
             role=role,
             summary=(inspect.getdoc(function) or "").partition("\n")[0],
             accepts_signal=accepts_signal,
+            signal_form=signal_form,
             breaker_target=breaker_target,
             breaker=breaker or BreakerPolicy(),
         )

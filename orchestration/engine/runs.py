@@ -10,6 +10,7 @@ import psycopg2.errors
 
 from orchestration.engine.forking import keys_behind
 from orchestration.engine.planning import Actions, check_action, plan_workflow
+from orchestration.engine.signals import fitted_signal
 from orchestration.engine.starts import AuditNote, StartedRun, Starts, new_run_id
 from orchestration.engine.telling import ready_steps, run_event
 from orchestration.errors import (
@@ -102,19 +103,18 @@ class Runs:
     def signal(self, run_id: str, actor: Actor, *, step: str, payload: JsonObject) -> Controlled:
         """Give a waiting step its input, once. One that comes early is kept for the step.
 
-        Raises: UnknownRun, UnknownStep; IllegalControl when the step takes no signal, has ended or already has one.
+        Raises: UnknownRun, UnknownStep; IllegalControl when the step takes no signal, has ended or already has one;
+        InvalidSignal when the payload is not what the step asks for.
         """
-        action = self.database.call(
-            "SELECT s.action FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.public_id = %s AND s.key = %s",
+        rows = self.database.rows(
+            "SELECT s.action, d.params FROM steps s JOIN runs r ON r.id = s.run_id "
+            "JOIN step_documents d ON d.run_id = s.run_id AND d.position = s.position "
+            "WHERE r.public_id = %s AND s.key = %s",
             run_id,
             step,
         )
-        if action is not None and (action not in self.actions or not self.actions[action].accepts_signal):
-            raise IllegalControl(
-                f"step {step!r} runs {action!r}, which takes no signal",
-                where="/step",
-                mend="signal a wait_for_signal step",
-            )
+        if rows:
+            payload = fitted_signal(self.actions.get(rows[0][0]), rows[0][1], payload, step=step)
         sql = "SELECT signal_step(%s, %s, %s, %s, %s)"
         values = (run_id, step, as_jsonb(payload), actor.name, self.resend_s)
         return self._control(run_id, "signal", sql, *values, step=step)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.services import Services, build_services
 from orchestration.actions.declaration import ActionDeclaration
+from orchestration.actions.signal import SignalParams, signal_form
 from orchestration.core.decide import Outcome, Succeeded
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.leases import Lease
@@ -58,7 +59,7 @@ ACTIONS = {
     declared.name: declared
     for declared in (
         declare("work", Size),
-        declare("wait_for_signal", Nothing, accepts_signal=True),
+        declare("wait_for_signal", SignalParams, accepts_signal=True, signal_form=signal_form),
         declare("rooted", Nothing, role=Role.ADMIN),
         declare("ssh.test_ssh", Nothing, needs_host=True),
         declare("ssh.install_custom_nodes", Repositories, needs_host=True),
