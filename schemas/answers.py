@@ -229,6 +229,13 @@ class DurationsAnswer(Answer):
     steps: dict[str, int] = Field(description="milliseconds by the key of the step")
 
 
+class DefinitionAnswer(Answer):
+    """The workflow that a run was started with, in the new form of a start; secrets taken out."""
+
+    workflow_id: str
+    workflow: JsonObject
+
+
 class StartedAnswer(Answer):
     """A run was started; `created` is false when it had been before."""
 

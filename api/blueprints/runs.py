@@ -20,6 +20,7 @@ from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
 from schemas.answers import (
     CountsAnswer,
+    DefinitionAnswer,
     Done,
     DurationsAnswer,
     LogsAnswer,
@@ -117,6 +118,16 @@ def durations(query: RunQuery) -> Response:
     """Say how long runs like this one took: medians, in milliseconds, of the last ones that completed."""
     run_id = run_of(query)
     return jsonify(success=True, workflow_id=run_id, **current_services().queries.durations(run_id))
+
+
+@bp.get("/definition", responses={200: DefinitionAnswer})
+@requires(Role.VIEWER)
+def definition(query: RunQuery) -> Response:
+    """Show the workflow that a run was started with, to keep it as a template or start it from elsewhere."""
+    services = current_services()
+    run_id = run_of(query)
+    workflow = services.runs.workflow(run_id).model_dump(mode="json", exclude_unset=True)
+    return jsonify(success=True, workflow_id=run_id, workflow=services.redactor.json(workflow))
 
 
 @bp.get("/steps", responses={200: StepsOrStep})

@@ -166,6 +166,31 @@ def test_steps_come_in_pages_and_one_comes_whole(operator: FlaskClient, worker: 
     assert operator.get(f"/workflow/steps?workflow_id={run_id}&step=z").status_code == 404
 
 
+def test_the_definition_of_a_run_starts_the_same_again(operator: FlaskClient) -> None:
+    sent = {
+        "name": "Scan",
+        "steps": [
+            {"key": "a", "action": "work"},
+            {"key": "b", "action": "work", "needs": ["a"], "delay_s": 3, "retry": {"max_attempts": 2}},
+        ],
+        "priority": 7,
+    }
+    run_id = document(operator.post("/workflow/start", json=sent))["workflow_id"]
+    workflow = document(operator.get(f"/workflow/definition?workflow_id={run_id}"))["workflow"]
+    assert {name: workflow[name] for name in sent} == sent
+    again = document(operator.post("/workflow/start", json=workflow))["workflow_id"]
+    assert document(operator.get(f"/workflow/definition?workflow_id={again}"))["workflow"]["steps"] == sent["steps"]
+    assert operator.get("/workflow/definition?workflow_id=nobody").status_code == 404
+
+
+def test_the_definition_of_a_run_shows_no_secret(operator: FlaskClient) -> None:
+    sent = {"steps": [{"key": "a", "action": "work"}], "params": {"password": "hunter2-and-more"}}
+    run_id = document(operator.post("/workflow/start", json=sent))["workflow_id"]
+    answer = operator.get(f"/workflow/definition?workflow_id={run_id}")
+    assert answer.status_code == 200
+    assert "hunter2" not in answer.text
+
+
 def test_logs_come_in_pieces_without_gaps(operator: FlaskClient, worker: Worker) -> None:
     run_id = start(operator, "a")
     lease = worker.claim(run_id)
