@@ -56,11 +56,11 @@ function Line({ record }: { record: AuditRecord }) {
   return (
     <tr>
       <td class="audit-when" title={exactTime(record.at)}>{shortTime(record.at, now.value)}</td>
-      <td>{record.actor}<span class="audit-role"> {record.role}</span></td>
-      <td>{actionInWords(record.action)}</td>
+      <td class="audit-who">{record.actor} <span class="audit-role">{record.role}</span></td>
+      <td class="audit-what">{actionInWords(record.action)}</td>
       <td class="audit-target mono">{run === null ? record.target : <a class="link" href={paths.run(run)}>{run}</a>}</td>
       <td class="audit-from mono">{record.address}</td>
-      <td class={`tone-${TONES[record.outcome] ?? "grey"}`}>{record.outcome}</td>
+      <td class={`audit-outcome tone-${TONES[record.outcome] ?? "grey"}`}>{record.outcome}</td>
     </tr>
   );
 }

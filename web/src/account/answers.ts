@@ -4,6 +4,7 @@ import type { components } from "../api/schema.gen";
 import type { Role } from "../api/types";
 
 type Schemas = components["schemas"];
+export type Session = Schemas["SessionShown"];
 export type Token = Schemas["TokenShown"];
 export type AuditRecord = Schemas["AuditEntry"];
 export type CreatedToken = Schemas["CreatedToken"];
@@ -13,21 +14,8 @@ export interface AuditPage {
   next: number | null;
 }
 
-export interface Session {
-  id: string;
-  token: string;
-  user_name: string;
-  created_at: string;
-  expires_at: string;
-  user_agent: string | null;
-  address: string | null;
-  current: boolean;
-}
-type Loosely = (path: string, tag: string | null, options: object) => Promise<Tagged<unknown>>;
-export const readSessions = (tag: string | null, signal: AbortSignal) =>
-  (getTagged as unknown as Loosely)("/auth/sessions", tag, { signal }) as Promise<Tagged<{ sessions: Session[] }>>;
-export const endSession = (id: string) =>
-  (call as unknown as (method: string, path: string, options: object) => Promise<unknown>)("delete", "/auth/sessions/{id}", { path: { id } });
+export const readSessions = (tag: string | null, signal: AbortSignal): Promise<Tagged<{ sessions: Session[] }>> => getTagged("/auth/sessions", tag, { signal });
+export const endSession = (id: string) => call("delete", "/auth/sessions/{id}", { path: { id } });
 
 export const readTokens = (tag: string | null, signal: AbortSignal): Promise<Tagged<{ tokens: Token[] }>> => getTagged("/auth/tokens", tag, { signal });
 export const makeToken = (body: { name: string; user_name?: string; role: Role; days?: number }): Promise<CreatedToken> =>

@@ -60,12 +60,19 @@ function options(width: number, point: (index: number | null) => void): uPlot.Op
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
     scales: {
-      x: { time: true, range: (_, from, to) => [from, Math.max(to, from + LEAST_S)] },
-      y: { range: (_, __, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.15))] },
+      x: {
+        time: true,
+        // Before the first point both are null.
+        range: (_, from: number | null, to: number | null) => {
+          const begin = from ?? Date.now() / 1000;
+          return [begin, Math.max(to ?? begin, begin + LEAST_S)];
+        },
+      },
+      y: { range: (_, __, most: number | null) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.15))] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 90, values: (_, all) => all.map((at) => clockTime(at * 1000)) },
-      { ...axis, grid, size: 44, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (_, all) => all.map((count) => count.toLocaleString("en")) },
+      { ...axis, grid: { show: false }, size: 26, space: 90, values: (_, all) => all.map((at) => clockTime(at * 1000)) },
+      { ...axis, grid, size: 44, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (_, all) => all.map((count) => count.toLocaleString("en")) },
     ],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     series: [{}, line("--accent", "--accent-ground"), line("--amber")],

@@ -38,9 +38,9 @@ export function queuesInOrder(queues: readonly Queue[]): Queue[] {
 export function commandFor(queue: string): string {
   // A queue's name is part of a command that people paste into a shell.
   const name = /^[A-Za-z0-9._-]+$/.test(queue) ? queue : `'${queue.replaceAll("'", `'\\''`)}'`;
-  return queue === "killable"
-    ? "celery -A workers worker --pool prefork -c 2 -Q killable -n cpu@%h"
-    : `celery -A workers worker --pool threads -c 16 -Q ${name} -n io@%h`;
+  const pool = queue === "killable" ? "--pool prefork -c 2" : "--pool threads -c 16";
+  // A name of its own: two workers of one name on one host are taken for one.
+  return `celery -A workers worker ${pool} -Q ${name} -n ${queue.replaceAll(/[^A-Za-z0-9_-]/g, "-")}@%h`;
 }
 
 /** `12`, or `10,000 or more` where the server stopped counting. */
