@@ -35,6 +35,12 @@ class Done(Answer):
     message: str | None = None
 
 
+class ArchivedAnswer(Done):
+    """A run was archived; without an id: there was none to archive."""
+
+    workflow_id: str | None = None
+
+
 class StateAnswer(Answer):
     """The state; null when no run is meant."""
 
@@ -448,6 +454,71 @@ class MeAnswer(Answer):
 
     name: str
     role: Role
+
+
+class CodeAnswer(Answer):
+    """A sign-in code, for the fragment of `/sign-in#code=...`."""
+
+    code: str
+    expires_in_s: int
+
+
+class TokenShown(Part):
+    """A token, without its secret."""
+
+    name: str
+    user_name: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class TokensAnswer(Answer):
+    """The tokens there are."""
+
+    tokens: list[TokenShown]
+
+
+class CreatedToken(Answer):
+    """A token that was made."""
+
+    name: str
+    role: Role
+    token: str = Field(description="the secret, shown this once")
+
+
+class AuditEntry(Part):
+    """Who did what, to what, from where, and what came of it."""
+
+    id: int
+    at: datetime
+    actor: str
+    role: Role
+    action: str
+    target: str
+    address: str
+    outcome: Literal["done", "refused", "failed"]
+    detail: JsonObject
+
+
+class AuditAnswer(Answer):
+    """A page of the audit record, newest first; `next` is the `cursor` of the one after."""
+
+    records: list[AuditEntry]
+    next: int | None
+
+
+class LivenessAnswer(Part):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class ReadinessAnswer(Part):
+    """Whether requests can be served; the reason is in the log."""
+
+    status: Literal["ready", "degraded", "unavailable", "not_migrated", "no_session_locks"]
 
 
 class SessionShown(Part):

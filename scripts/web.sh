@@ -6,6 +6,7 @@
 # Node 20.19 or newer with npm is taken where there is one; else Node comes as a wheel into .node, from where pip gets
 # everything else. VENV names another environment than .venv. Works with paths that hold spaces.
 set -eu
+export NO_COLOR=1
 cd "$(dirname "$0")/.."
 
 root="$(pwd)"
@@ -97,7 +98,7 @@ build_page() {
 fail() { # WHAT could not be done: says so, with the last words of what tried it
     {
         echo "$what: $1. $root/$log says:"
-        tail -n 5 "$log" 2>/dev/null | sed 's/^/  /'
+        { grep -i -m 5 -e error -e "could not" "$log" || tail -n 5 "$log"; } 2>/dev/null | sed "s/^/  /"
         if [ "$checks" = yes ]; then :
         elif [ -f api/static/app/index.html ]; then echo "The page that was built before is served."
         else echo "Everything else works; / shows what the API answers to. 'make web' tries again."; fi

@@ -15,7 +15,7 @@ from api.auth.rights import current_actor, public, requires
 from api.security import own_path
 from api.services import current_services
 from orchestration.store import accounts
-from schemas.answers import Answer, MeAnswer
+from schemas.answers import Answer, AuditAnswer, CodeAnswer, CreatedToken, MeAnswer, TokensAnswer
 from schemas.requests import Query
 from schemas.statuses import Role
 
@@ -48,15 +48,6 @@ class NewToken(Body):
     user_name: str | None = Field(None, min_length=1, max_length=100, description="unset: the same as `name`")
     role: Role = Role.OPERATOR
     days: float | None = Field(None, gt=0, le=3650, description="unset: valid until it is deleted")
-
-
-class CreatedToken(BaseModel):
-    """A token that was made."""
-
-    success: bool
-    name: str
-    role: Role
-    token: str = Field(description="the secret, shown this once")
 
 
 class TokenPath(BaseModel):
@@ -110,7 +101,7 @@ def me() -> Response:
     return jsonify(success=True, name=actor.name, role=actor.role)
 
 
-@bp.post("/auth/code")
+@bp.post("/auth/code", responses={200: CodeAnswer})
 @requires(Role.VIEWER)
 @audited("auth.code")
 def code() -> Response:
@@ -119,7 +110,7 @@ def code() -> Response:
     return jsonify(success=True, code=made, expires_in_s=int(accounts.CODE_LENGTH.total_seconds()))
 
 
-@bp.get("/auth/tokens")
+@bp.get("/auth/tokens", responses={200: TokensAnswer})
 @requires(Role.ADMIN)
 def list_tokens() -> Response:
     """List the tokens, without their secrets."""
@@ -158,7 +149,7 @@ def create_token(body: NewToken) -> Response:
     return answer
 
 
-@bp.delete("/auth/tokens/<name>")
+@bp.delete("/auth/tokens/<name>", responses={200: Answer})
 @requires(Role.ADMIN)
 @audited("token.delete")
 def delete_token(path: TokenPath) -> Response:
@@ -168,7 +159,7 @@ def delete_token(path: TokenPath) -> Response:
     return jsonify(success=True)
 
 
-@bp.get("/audit")
+@bp.get("/audit", responses={200: AuditAnswer})
 @requires(Role.ADMIN)
 def audit(query: AuditQuery) -> Response:
     """List who did what, newest first."""

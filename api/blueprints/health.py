@@ -8,18 +8,19 @@ from flask_openapi.models.tag import Tag
 
 from api.auth.rights import public
 from api.services import current_services
+from schemas.answers import LivenessAnswer, ReadinessAnswer
 
 bp = APIBlueprint("health", __name__, abp_tags=[Tag(name="Health")])
 
 
-@bp.get("/healthz")
+@bp.get("/healthz", responses={200: LivenessAnswer})
 @public
 def healthz() -> Response:
     """Say that the process lives."""
     return jsonify(status="ok")
 
 
-@bp.get("/readyz")
+@bp.get("/readyz", responses={200: ReadinessAnswer, 503: ReadinessAnswer})
 @public
 def readyz() -> Response:
     """Say whether requests can be served: 200 for ready or degraded (Valkey is away), else 503."""

@@ -19,9 +19,9 @@ from orchestration.engine.queries import Page
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
 from schemas.answers import (
+    ArchivedAnswer,
     CountsAnswer,
     DefinitionAnswer,
-    Done,
     DurationsAnswer,
     LogsAnswer,
     RunsAnswer,
@@ -68,7 +68,7 @@ def summary(query: RunQuery) -> Response:
     return jsonify(success=True, summary={"active": False} if run_id is None else summary_of(run_id))
 
 
-@bp.delete("/state", responses={200: Done})
+@bp.delete("/state", responses={200: ArchivedAnswer})
 @requires(Role.OPERATOR)
 @audited("workflow.archive")
 def clear(body: ControlRequest) -> Response:
