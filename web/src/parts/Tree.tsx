@@ -10,8 +10,18 @@ const SEARCH_FROM = 25;
 const VIRTUAL_FROM = 150;
 const LONG_TEXT = 300;
 
-/** A JSON value as a tree that can be opened, searched and copied from. `raw`: with a switch to the JSON itself. */
-export function Tree({ value, label, empty = "Nothing here.", raw = true }: { value: Json; label: string; empty?: string; raw?: boolean }) {
+export interface TreeProps {
+  value: Json;
+  /** What it is, for screen readers. */
+  label: string;
+  /** Its heading, on one line with its tools. */
+  title?: string;
+  /** What is said when there is nothing in it. */
+  empty?: string;
+}
+
+/** A JSON value as a tree that can be opened, searched, copied from, and seen as the JSON that it is. */
+export function Tree({ value, label, title, empty = "Nothing here." }: TreeProps) {
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [whole, setWhole] = useState<ReadonlySet<string>>(new Set());
   const [needle, setNeedle] = useState("");
@@ -67,7 +77,7 @@ export function Tree({ value, label, empty = "Nothing here.", raw = true }: { va
     act();
   };
 
-  if (value === null || (typeof value === "object" && Object.keys(value).length === 0)) return <p class="muted small">{empty}</p>;
+  if (value === null || (typeof value === "object" && Object.keys(value).length === 0)) return <div class="tree">{title && <h3>{title}</h3>}<p class="muted small">{empty}</p></div>;
   const draw = (row: TreeRow, index: number) => (
     <Row
       row={row} focused={index === here} hit={found?.hits.has(row.path) ?? false} whole={whole.has(row.path)}
@@ -78,12 +88,13 @@ export function Tree({ value, label, empty = "Nothing here.", raw = true }: { va
   return (
     <div class="tree" ref={box}>
       <div class="tree-bar">
+        {title && <h3>{title}</h3>}
         {size >= SEARCH_FROM && !asJson && (
           <input type="search" class="tree-search" placeholder="Search" aria-label={`Search in ${label}`} value={needle} onInput={(event) => setNeedle(event.currentTarget.value)} />
         )}
         {found && !asJson && <span class="muted small" role="status">{found.hits.size === 0 ? "nothing found" : `${found.hits.size} found`}</span>}
         <span class="tree-tools">
-          {raw && <button type="button" class="button plain" aria-pressed={asJson} onClick={() => setAsJson(!asJson)}>JSON</button>}
+          <button type="button" class="button plain" aria-pressed={asJson} onClick={() => setAsJson(!asJson)}>JSON</button>
           <Copy text={() => JSON.stringify(value, null, 2)} label="Copy" />
         </span>
       </div>

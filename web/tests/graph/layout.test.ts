@@ -82,9 +82,9 @@ describe("a layout", () => {
 
 describe("grouping", () => {
   const fan: GraphStep[] = [
-    { key: "plan", label: "Plan", action: "plan", needs: [] },
-    ...Array.from({ length: 6 }, (_, at) => ({ key: `s${at}`, label: `Scan ${at}`, action: "scan", needs: ["plan"] })),
-    { key: "join", label: "Join", action: "join", needs: Array.from({ length: 6 }, (_, at) => `s${at}`) },
+    { key: "plan", label: "Plan", action: "plan", needs: [], needs_total: 0 },
+    ...Array.from({ length: 6 }, (_, at) => ({ key: `s${at}`, label: `Scan ${at}`, action: "scan", needs: ["plan"], needs_total: 1 })),
+    { key: "join", label: "Join", action: "join", needs: Array.from({ length: 6 }, (_, at) => `s${at}`), needs_total: 6 },
   ];
 
   it("shows steps that need the same and are needed by the same as one", () => {
@@ -94,13 +94,18 @@ describe("grouping", () => {
     ]);
   });
 
+  it("keeps alike steps together where a step does not name all that it needs", () => {
+    const clipped = fan.map((one) => (one.key === "join" ? { ...one, needs: one.needs.slice(0, 2) } : one));
+    expect(grouped(clipped, new Set()).map((one) => one.keys.length)).toEqual([1, 6, 1]);
+  });
+
   it("opens a group", () => {
     expect(grouped(fan, new Set(["group s0"]))).toEqual(single(fan));
   });
 
   it("holds every step once, and only needs that are nodes", () => {
     for (let seed = 1; seed <= 20; seed += 1) {
-      const steps = randomGraph(seed, 80).map((one) => ({ key: one.id, label: one.id, action: "x", needs: [...new Set(one.needs)] }));
+      const steps = randomGraph(seed, 80).map((one) => ({ key: one.id, label: one.id, action: "x", needs: [...new Set(one.needs)], needs_total: new Set(one.needs).size }));
       const nodes = grouped(steps, new Set());
       expect(nodes.flatMap((one) => one.keys).sort()).toEqual(steps.map((one) => one.key).sort());
       const ids = new Set(nodes.map((one) => one.id));

@@ -33,16 +33,10 @@ export default function DataView({ feed }: { feed: RunFeed }) {
           <Fact name="Version" value={String(state.version)} />
         </dl>
       </section>
-      <section class="data-part">
-        <h3>Parameters</h3>
-        {state.params_truncated
-          ? <p class="muted small">The parameters of this run are too large for its state; each step's own are with the step.</p>
-          : <Tree value={(state.params ?? {}) as Json} label="parameters of the run" empty="This run was given no parameters." />}
-      </section>
-      <section class="data-part">
-        <h3>Metadata</h3>
-        <Tree value={(state.metadata ?? {}) as Json} label="metadata of the run" empty="Nothing was noted with it." />
-      </section>
+      {state.params_truncated
+        ? <section class="data-part"><h3>Parameters</h3><p class="muted small">The parameters of this run are too large for its state; those of each step are with the step.</p></section>
+        : <Tree value={(state.params ?? {}) as Json} title="Parameters" label="parameters of the run" empty="This run was given no parameters." />}
+      <Tree value={(state.metadata ?? {}) as Json} title="Metadata" label="metadata of the run" empty="Nothing was noted with it." />
       <details class="data-raw">
         <summary>The state as the server told it</summary>
         <p class="muted small">

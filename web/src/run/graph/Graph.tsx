@@ -6,7 +6,7 @@ import { Failed } from "../../parts/Failed";
 import { paths } from "../../router";
 import { watchGestures } from "../timeline/gestures";
 import { useAllSteps } from "../timeline/steps";
-import { grouped, single } from "./groups";
+import { grouped, single, type GraphNode } from "./groups";
 import { layout, SIZES } from "./layout";
 import { neighbour } from "./neighbour";
 import { GraphEdges } from "./GraphEdges";
@@ -26,10 +26,11 @@ export default function Graph({ feed }: { feed: RunFeed }) {
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   // What the layout depends on changes rarely; statuses change all the time.
   const shape = steps.map((step) => `${step.key}<${step.needs.join(",")}`).join(";");
-  const nodes = useMemo(() => (steps.length > GROUP_FROM ? grouped(steps, opened) : single(steps)), [shape, opened]);
+  const nodes = useMemo(() => (steps.length > GROUP_FROM || steps.some((step) => step.needs_total > step.needs.length) ? grouped(steps, opened) : single(steps)), [shape, opened]);
   const tooMany = nodes.length > MOST;
   const drawing = useMemo(() => layout(tooMany ? [] : nodes), [nodes, tooMany]);
   const places = useMemo(() => new Map(drawing.nodes.map((node) => [node.id, node])), [drawing]);
+  const byId = useMemo(() => new Map(nodes.map((node) => [node.id, node])), [nodes]);
   const byKey = useMemo(() => new Map(steps.map((step) => [step.key, step])), [steps]);
 
   const frame = useRef<HTMLDivElement>(null);
@@ -99,7 +100,7 @@ export default function Graph({ feed }: { feed: RunFeed }) {
     <section class="graph" aria-label="Graph of the steps">
       <div class="graph-bar">
         <span class="muted small" role="status">
-          {steps.length.toLocaleString()} steps{complete ? "" : `of ${total.toLocaleString()}, reading…`}
+          {steps.length.toLocaleString()} steps{complete ? "" : ` of ${total.toLocaleString()}, reading…`}
           {collapsed > 0 && `, those alike shown as one (${collapsed})`}
         </span>
         <span class="graph-tools">
@@ -111,13 +112,13 @@ export default function Graph({ feed }: { feed: RunFeed }) {
       </div>
       <div class="graph-frame" ref={frame} onKeyDown={onKeyDown}>
         <div class="graph-plane" style={{ transform: `translate(${seen.x}px, ${seen.y}px) scale(${seen.scale})` }}>
-          <GraphEdges drawing={drawing} part={part} lit={at} doneOf={(id) => statusOf(nodes.find((node) => node.id === id)!, byKey).status === "completed"} />
+          <GraphEdges drawing={drawing} part={part} lit={at} doneOf={(id) => statusOf(byId.get(id)!, byKey).status === "completed"} />
           {nodes.map((node) => {
             if (!inSight(node.id)) return null;
             const place = places.get(node.id)!;
             return (
               <GraphNodeView
-                key={node.id} node={node} x={place.x} y={place.y} shown={statusOf(node, byKey)} tabbed={node.id === tabbed} more={missingNeeds(node.keys, byKey)}
+                key={node.id} node={node} x={place.x} y={place.y} shown={statusOf(node, byKey)} tabbed={node.id === tabbed} more={missingNeeds(node, byId, byKey)}
                 href={node.keys.length === 1 ? paths.step(feed.runId, node.keys[0]!) : null}
                 onOpen={() => setOpened((before) => new Set(before).add(node.id))}
                 onFocus={() => { setAt(node.id); if (!isInside(latest.current, place, size)) setCamera(around(latest.current, place, size)); }}
@@ -130,10 +131,11 @@ export default function Graph({ feed }: { feed: RunFeed }) {
   );
 }
 
-/** How many needs of a step are not drawn: the server names the first twenty. */
-function missingNeeds(keys: readonly string[], byKey: ReadonlyMap<string, { needs: readonly string[]; needs_total: number }>): number {
-  const step = keys.length === 1 ? byKey.get(keys[0]!) : undefined;
-  return step ? Math.max(0, step.needs_total - step.needs.length) : 0;
+/** How many needs of a step no line leads from: the server names the first twenty. */
+function missingNeeds(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, byKey: ReadonlyMap<string, { needs_total: number }>): number {
+  const step = node.keys.length === 1 ? byKey.get(node.keys[0]!) : undefined;
+  const joined = node.needs.reduce((sum, id) => sum + (byId.get(id)?.keys.length ?? 0), 0);
+  return step ? Math.max(0, step.needs_total - joined) : 0;
 }
 
 function isInside(camera: Camera, place: { x: number; y: number }, size: { width: number; height: number }): boolean {

@@ -5,6 +5,8 @@ export interface GraphStep {
   label: string;
   action: string;
   needs: readonly string[];
+  /** How many it needs; the server names only the first twenty. */
+  needs_total: number;
 }
 
 export interface GraphNode {
@@ -27,7 +29,8 @@ export function single(steps: readonly GraphStep[]): GraphNode[] {
 export function grouped(steps: readonly GraphStep[], opened: ReadonlySet<string>): GraphNode[] {
   const known = new Set(steps.map((step) => step.key));
   const needed = new Map<string, string[]>();
-  for (const step of steps) for (const key of step.needs) if (known.has(key)) (needed.get(key) ?? needed.set(key, []).get(key)!).push(step.key);
+  // Of those that a step needs without naming them nothing is known, so what it names says nothing about the others either.
+  for (const step of steps) if (step.needs_total <= step.needs.length) for (const key of step.needs) if (known.has(key)) (needed.get(key) ?? needed.set(key, []).get(key)!).push(step.key);
   const alike = new Map<string, GraphStep[]>();
   for (const step of steps) {
     const name = JSON.stringify([step.action, [...step.needs].sort(), (needed.get(step.key) ?? []).slice().sort()]);

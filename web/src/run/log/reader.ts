@@ -10,7 +10,7 @@ import { Early, place, type Piece } from "./pieces";
 
 export type Reading = "loading" | "read" | "failed";
 
-const PAGE_BYTES = 256 * 1024;
+const PAGE_BYTES = 512 * 1024;
 /** Live pieces are stored within half a second; a gap that stays longer is one of the log itself. */
 const GAP_TRIES = 6;
 /** How often to make sure, while pieces come live. */

@@ -37,8 +37,8 @@ function AttemptItem({ line, href }: { line: AttemptLine; href: string }) {
           {took !== null && <span title="How long it took">{line.end === null ? clock(took) : duration(took)}</span>}
           {line.start !== null && <time class="muted" title={exactTime(line.start)}>{shortTime(line.start, now.value)}</time>}
           {line.attempt > 0 && <a class="link small" href={href}>Log</a>}
+          {line.worker && <code class="muted truncate attempt-worker" title={`Run by ${line.worker}`}>{line.worker}</code>}
         </p>
-        {line.worker && <p class="muted small truncate" title={line.worker}>by <code>{line.worker}</code></p>}
         {line.error && (
           <div class="attempt-error">
             <p>{line.error.message}</p>

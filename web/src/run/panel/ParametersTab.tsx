@@ -6,12 +6,9 @@ import { policyWords } from "./policy";
 export function ParametersTab({ step, whole }: { step: StepState; whole: WholeStep }) {
   return (
     <div class="stack">
+      <Tree value={whole.params as Json} title="Parameters" label="parameters of the step" empty="It was given no parameters." />
       <section class="stack-tight">
-        <h3>Parameters</h3>
-        <Tree value={whole.params as Json} label="parameters of the step" empty="It takes no parameters." />
-      </section>
-      <section class="stack-tight">
-        <h3>What holds for it</h3>
+        <h3>How it is run</h3>
         <dl class="facts">
           <Fact name="Action"><code>{step.action}</code></Fact>
           <Fact name="Key"><code>{step.key}</code></Fact>

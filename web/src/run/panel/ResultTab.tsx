@@ -39,8 +39,7 @@ export function ResultTab({ runId, step, whole }: { runId: string; step: StepSta
         </p>
       )}
       <section class="stack-tight">
-        <h3>Details</h3>
-        <Tree value={details} label="details of the result" empty="It gave no details." />
+        <Tree value={details} title="Details" label="details of the result" empty="It gave no details." />
         {result?.clipped && (
           <p class="muted small">{same ? "These details are too large to be shown whole." : "Reading the rest…"}</p>
         )}

@@ -73,6 +73,17 @@ export default function Timeline({ feed }: { feed: RunFeed }) {
     return () => { resized.disconnect(); unwatch(); };
   }, [ready, asTable]);
 
+  // Of a long run the step in hand is what one came for.
+  const found = useRef(false);
+  const inHand = state?.active ? state.current_step ?? null : null;
+  useEffect(() => {
+    const index = inHand === null || found.current ? -1 : rows.findIndex((row) => row.step.index === inHand);
+    if (index < 0) return;
+    found.current = true;
+    if (index > 12) list.current?.show(index, "center");
+    setAt({ row: index, line: 0 });
+  }, [rows, inHand]);
+
   useEffect(() => bindKeys([
     { keys: "+", label: "Zoom in", group: "Run", act: () => zoomBy(ZOOM) },
     { keys: "-", label: "Zoom out", group: "Run", act: () => zoomBy(1 / ZOOM) },
@@ -133,7 +144,7 @@ export default function Timeline({ feed }: { feed: RunFeed }) {
   return (
     <section class="timeline" aria-label="Timeline">
       <div class="timeline-bar">
-        <span class="muted small" role="status">{rows.length.toLocaleString()} of {state.total_steps.toLocaleString()} steps{complete ? "" : ", reading…"}</span>
+        <span class="muted small" role="status">{complete ? "" : `${rows.length.toLocaleString()} of `}{state.total_steps.toLocaleString()} {state.total_steps === 1 ? "step" : "steps"}{complete ? "" : ", reading…"}</span>
         <span class="timeline-key small" aria-hidden="true"><i class="timeline-wait tone-amber" /> waits{phases.some((phase) => phase.kind === "paused") && <><i class="timeline-paused" /> run paused</>}</span>
         <span class="timeline-tools">
           {!asTable && <>

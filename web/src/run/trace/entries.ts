@@ -11,8 +11,8 @@ export interface EntryLook {
 export function entryLook(entry: TraceEntry): EntryLook {
   const ofStep = entry.key !== null;
   switch (entry.kind) {
-    case "started": return { words: "run started", mark: "running" };
-    case "claimed": return { words: entry.attempt !== null && entry.attempt > 1 ? `attempt ${entry.attempt} began` : "began", mark: "in_progress" };
+    case "started": return { words: "run started", mark: "ready" };
+    case "claimed": return { words: entry.attempt !== null && entry.attempt > 1 ? `attempt ${entry.attempt} began` : "began", mark: "ready" };
     case "completed": return { words: "completed", mark: "completed" };
     case "failed": return { words: "failed", mark: "failed" };
     case "waiting": return { words: entry.detail ? "failed, waits to try again" : "waits", mark: "waiting" };
@@ -21,10 +21,10 @@ export function entryLook(entry: TraceEntry): EntryLook {
     case "lost": return { words: "worker lost", mark: "failed" };
     case "handed_back": return { words: "handed back by its worker", mark: "ready" };
     case "paused": return { words: "run paused", mark: "paused" };
-    case "resumed": return { words: "run resumed", mark: "running" };
+    case "resumed": return { words: "run resumed", mark: "ready" };
     case "stop_requested": return { words: "stop asked for", mark: "stopping" };
     case "signalled": return { words: "given its answer", mark: "ready" };
-    case "retried": return { words: ofStep ? "retried, with all that depends on it" : "retried what failed", mark: "running" };
+    case "retried": return { words: ofStep ? "retried, with all that depends on it" : "retried what failed", mark: "ready" };
     default: return { words: entry.kind.replaceAll("_", " "), mark: "pending" };
   }
 }
