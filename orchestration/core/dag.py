@@ -215,5 +215,7 @@ def _check_references(
                 raise InvalidWorkflow(
                     f"step {steps[position].key!r} refers to step {key!r}, which {problem}",
                     where=f"/steps/{position}",
-                    mend=f"let the step need {key!r}, directly or through others, or correct the reference",
+                    mend=f"add a step {key!r}, or put the value itself in place of the reference"
+                    if place is None
+                    else f"let the step need {key!r}, directly or through others, or correct the reference",
                 )

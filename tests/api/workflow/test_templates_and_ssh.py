@@ -144,3 +144,34 @@ def test_a_bad_ssh_request_is_refused(
     assert (answer.status_code, document(answer)["where"]) == (status, where), answer.text
     assert "hunter22" not in answer.text
     assert services.database.call("SELECT count(*) FROM runs") == 0
+
+
+def test_a_step_of_a_run_can_be_started_alone_on_the_same_host(operator: FlaskClient, worker: Worker) -> None:
+    steps = [
+        {"key": "nodes", "action": "ssh.install_custom_nodes", "label": "Nodes",
+         "params": {"repositories": ["https://example.com/a"], "directory": "{{ params.dir }}"}},
+        {"key": "after", "action": "work"},
+    ]  # fmt: skip
+    sent = {"workflow_id": "whole", "steps": steps, "ssh": SSH, "params": {"dir": "/opt"}}
+    assert operator.post("/workflow/start", json=sent).status_code == 200
+    step = document(operator.get("/workflow/steps?workflow_id=whole&step=nodes"))["step"]
+    state = document(operator.get("/workflow/state?workflow_id=whole"))["state"]
+    alone = {
+        "workflow_id": "alone", "name": "Nodes, alone", "ssh": state["ssh"], "params": state["params"],
+        "steps": [{name: step[name] for name in ("key", "action", "label", "params")}],
+    }  # fmt: skip
+    busy = operator.post("/workflow/start", json=alone)
+    assert (busy.status_code, document(busy)["code"]) == (409, "run_active")
+    operator.post("/workflow/stop", json={"workflow_id": "whole"})
+    assert operator.post("/workflow/start", json=alone).status_code == 200
+    lease = worker.claim("alone")
+    assert (lease.action, lease.params["directory"], lease.run_params) == (
+        "ssh.install_custom_nodes", "{{ params.dir }}", {"dir": "/opt"},
+    )  # fmt: skip
+
+
+def test_a_step_that_reads_another_cannot_be_started_alone_and_is_told_which(operator: FlaskClient) -> None:
+    step = {"key": "report", "action": "work", "params": {"note": "{{ steps.scan.result.files }}"}}
+    answer = operator.post("/workflow/start", json={"name": "alone", "steps": [step]})
+    assert answer.status_code == 400
+    assert "'scan'" in document(answer)["message"]
