@@ -1,3 +1,5 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
+
 import type { State, StepState } from "../api/types";
 import type { RunFeed } from "../live/feed";
 import { Boundary } from "../parts/Boundary";
@@ -21,11 +23,13 @@ interface Props {
 /** The step that is open: beside the list where there is room, else in its place with a way back. */
 export function OpenedStep({ feed, state, stepKey, tab, list, ask }: Props) {
   const step = state.steps.find((one) => one.key === stepKey) ?? list.current?.find(stepKey);
+  const section = useRef<HTMLElement>(null);
+  useRoom(section);
   return (
-    <section class="opened" aria-label="Opened step">
+    <section class="opened" ref={section} aria-label="Opened step">
       <div class="opened-bar">
         <a class="button plain opened-back" href={paths.run(feed.runId)}><span aria-hidden="true">←</span> All steps</a>
-        {step && <span class="opened-place muted small">Step {step.index + 1} of {state.total_steps}</span>}
+        {step && <span class="opened-place muted small">{step.index + 1} of {state.total_steps}</span>}
         <Beside feed={feed} step={step} by={-1} tab={tab} list={list} />
         <Beside feed={feed} step={step} by={1} tab={tab} list={list} />
         <span class="opened-space" />
@@ -44,4 +48,27 @@ function Beside({ feed, step, by, tab, list }: { feed: RunFeed; step: StepState 
   const [label, sign, key] = by < 0 ? ["Step before", "‹", "k"] : ["Next step", "›", "j"];
   if (!next || next.key === step?.key) return <span class="button plain icon opened-beside" aria-hidden="true">{sign}</span>;
   return <a class="button plain icon" href={paths.step(feed.runId, next.key, tab)} aria-label={label} title={`${label} (${key})`}>{sign}</a>;
+}
+
+/** Gives the step, where it stands beside the list, what the window has left below its top: the end of a log is where it is followed. */
+function useRoom(section: { current: HTMLElement | null }): void {
+  useLayoutEffect(() => {
+    let frame = 0;
+    const fit = () => {
+      frame = 0;
+      const element = section.current;
+      if (!element) return;
+      const top = Math.max(element.getBoundingClientRect().top, 0);
+      element.style.setProperty("--opened-height", `${Math.round(innerHeight - top - 12)}px`);
+    };
+    const ask = () => { frame ||= requestAnimationFrame(fit); };
+    fit();
+    addEventListener("scroll", ask, { passive: true });
+    addEventListener("resize", ask, { passive: true });
+    return () => {
+      cancelAnimationFrame(frame);
+      removeEventListener("scroll", ask);
+      removeEventListener("resize", ask);
+    };
+  }, []);
 }

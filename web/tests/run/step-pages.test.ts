@@ -113,3 +113,20 @@ test("a page that cannot be read is tried again, and the reason is told", async 
   expect(pages.problem.value).toBeNull();
   expect(pages.step(0)).toBeDefined();
 });
+
+test("a step that an event ended is read for its result, which the next event does not take away", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  const before = long(0, 200, 1000);
+  pages.take(before);
+  pages.draw(7);
+  await settled();
+  expect(asked).toEqual([]);
+  const bare = at(7, { status: "completed", start_time: "2026-01-01T12:00:00.000Z" });
+  const told = { ...before, steps: before.steps.map((one) => (one.index === 7 ? bare : one)) };
+  pages.take(told);
+  await settled();
+  expect(asked).toEqual([0]);
+  expect(pages.step(7)).not.toBe(bare);
+  pages.take({ ...told, version: 3 });
+  expect(pages.step(7)).not.toBe(bare);
+});

@@ -30,21 +30,29 @@ function Form({ feed, state, asked, step, close, title, read }: DialogProps & { 
   const [given, setGiven] = useState<JsonObject>({});
   const [approved, setApproved] = useState<boolean | null>(null);
   const [comment, setComment] = useState("");
+  const [refused, setRefused] = useState<{ where: string; message: string } | null>(null);
   const payload = fields ? given : choicePayload(approved, comment);
   const live = step ?? read.step;
   const reason = stepReason("answer", live, state, whyNotOperator.value)
     ?? (payload === null ? "Choose one of the two." : null)
     ?? (fields && Object.keys(faultsOf(fields, given, false)).length > 0 ? "Some fields are not right yet." : null);
   const words = [prompt || `The run waits for ${name ?? "an answer"}.`, "The answer is given once and cannot be changed; the run goes on with it."];
+  const submit = async () => {
+    setRefused(null);
+    const sent = await send(feed, asked, "answer", () => post("/workflow/signal", { body: { workflow_id: feed.runId, step: asked.step, payload: payload ?? {} } }));
+    const within = "problem" in sent ? /^\/payload(\/.*)/.exec(sent.where ?? "") : null;
+    if (within && "problem" in sent) setRefused({ where: within[1]!, message: sent.problem });
+    return sent;
+  };
   return (
     <Confirm
       title={title} words={words} confirm={fields ? "Send the answer" : approved === false ? "Reject" : "Approve"} reason={reason} danger={!fields && approved === false}
-      send={() => send(feed, asked, "answer", () => post("/workflow/signal", { body: { workflow_id: feed.runId, step: asked.step, payload: payload ?? {} } }))}
+      send={submit}
       done={() => say("Answered.")} close={close}
     >
       {live.until && <p class="muted small"><Countdown untilMs={Date.parse(live.until)} before="Time left to answer:" due="The time to answer is over." /></p>}
       {fields
-        ? <ParamsForm schema={fields} value={given} onChange={setGiven} references={false} />
+        ? <ParamsForm schema={fields} value={given} onChange={setGiven} refused={refused} references={false} />
         : <Choice approved={approved} choose={setApproved} comment={comment} write={setComment} />}
     </Confirm>
   );

@@ -43,7 +43,7 @@ function ControlButton({ feed, state, control, first, ask }: { feed: RunFeed; st
       aria-keyshortcuts={KEYS[control]} onClick={() => ask(control)}
     >
       {stopping ? "Stopping…" : sent ? SENDING : labelOf(control, state)}
-      {!stopping && !sent && reason === null && KEYS[control] && tone !== "primary" && <kbd aria-hidden="true">{KEYS[control]}</kbd>}
+      {!stopping && !sent && reason === null && KEYS[control] && <kbd aria-hidden="true">{KEYS[control]}</kbd>}
     </button>
   );
 }

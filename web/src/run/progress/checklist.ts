@@ -1,7 +1,7 @@
 import type { ProgressItem } from "../../api/types";
 
 /** More items than this are folded: those in hand and those that failed stay, the others are counted. */
-export const SHOWN_WHOLE = 8;
+export const SHOWN_WHOLE = 12;
 const MOST_SHOWN = 24;
 
 export interface Folded {

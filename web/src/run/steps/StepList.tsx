@@ -85,7 +85,7 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
     );
   };
   return (
-    <div ref={list}>
+    <div ref={list} style={{ "--step-digits": `${Math.max(2, String(rows.length).length)}ch` }}>
       {pages.problem.value !== null && (
         <p class="steps-problem" role="status">Some steps could not be read: {messageOf(pages.problem.value)} It is tried again.</p>
       )}

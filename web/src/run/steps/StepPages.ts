@@ -22,6 +22,8 @@ export class StepPages {
   readonly problem = signal<unknown>(null);
   private readonly known = new Map<number, StepState>();
   private readonly byKey = new Map<string, StepState>();
+  /** What the state last said of a position: a page may know more of it. */
+  private readonly taken = new Map<number, StepState>();
   private readonly missing = new Set<number>();
   private readonly pages = new Map<number, Page>();
   private readonly asked = new Set<number>();
@@ -58,7 +60,9 @@ export class StepPages {
     if (before && (before.active !== state.active || before.stopping !== state.stopping)) this.outdate();
     if (state.steps_truncated) {
       if (before && !before.steps_truncated) this.forget();
-      const sized = this.put(state.steps);
+      const fresh = state.steps.filter((step) => this.taken.get(step.index) !== step);
+      for (const step of fresh) this.taken.set(step.index, step);
+      const sized = this.put(fresh);
       if (sized || this.end < state.total_steps) {
         this.end = Math.max(state.total_steps, this.end);
         this.number();
@@ -117,7 +121,8 @@ export class StepPages {
     for (const position of this.drawn) {
       const number = Math.floor(position / PAGE);
       const page = this.pages.get(number);
-      if (!this.inState(position) && !this.asked.has(number) && (!page || page.stale)) numbers.add(number);
+      const lacks = this.inState(position) ? isBare(this.known.get(position)) : !page || page.stale;
+      if (lacks && !this.asked.has(number)) numbers.add(number);
     }
     return numbers;
   }
@@ -135,7 +140,7 @@ export class StepPages {
       const answer = await this.fetchSteps(number * PAGE, PAGE);
       if (this.state === null) return;
       this.problem.value = null;
-      let sized = this.put(answer.steps.filter((step) => !this.inState(step.index)));
+      let sized = this.put(answer.steps.filter((step) => !this.inState(step.index) || isBare(this.known.get(step.index))));
       const last = answer.steps[answer.steps.length - 1]?.index ?? number * PAGE - 1;
       const there = new Set(answer.steps.map((step) => step.index));
       for (let position = number * PAGE; position <= last; position++) {
@@ -197,9 +202,14 @@ export class StepPages {
   private forget(): void {
     this.known.clear();
     this.byKey.clear();
+    this.taken.clear();
     this.missing.clear();
     this.pages.clear();
     this.end = 0;
     this.positions = [];
   }
 }
+
+/** Ended, as an event told it: when and with what result only a read says. */
+const isBare = (step: StepState | undefined): boolean =>
+  !!step && (step.status === "completed" || step.status === "failed") && typeof step.duration_ms !== "number" && !step.result && !!step.start_time;
