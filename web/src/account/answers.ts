@@ -15,7 +15,7 @@ export interface AuditPage {
 }
 
 export const readSessions = (tag: string | null, signal: AbortSignal): Promise<Tagged<{ sessions: Session[] }>> => getTagged("/auth/sessions", tag, { signal });
-export const endSession = (id: string) => call("delete", "/auth/sessions/{id}", { path: { id } });
+export const endSession = (id: string) => call("delete", "/auth/sessions/{session_id}", { path: { session_id: id } });
 
 export const readTokens = (tag: string | null, signal: AbortSignal): Promise<Tagged<{ tokens: Token[] }>> => getTagged("/auth/tokens", tag, { signal });
 export const makeToken = (body: { name: string; user_name?: string; role: Role; days?: number }): Promise<CreatedToken> =>
