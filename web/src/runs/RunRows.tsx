@@ -23,7 +23,7 @@ export interface RunRowsProps {
   onSelectAll: () => void;
   /** Told which rows are in view, and whether the first is not. */
   onView: (view: InView) => void;
-  /** The pointer came over the rows, or left them. */
+  /** The pointer came over the table, or left it. */
   onPoint: (over: boolean) => void;
   children?: ComponentChildren;
 }
@@ -42,7 +42,11 @@ export function RunRows({ rows, fresh, selection, total, stale, busy, onSelect, 
   const all = rows.length > 0 && rows.every((row) => selection.ids.has(row.run.workflow_id));
   const some = !all && selection.ids.size > 0;
   return (
-    <div class={`run-rows${stale ? " run-rows-stale" : ""}`} role="table" aria-label="Runs" aria-rowcount={total === null ? -1 : total + 1} aria-busy={busy}>
+    <div
+      class={`run-rows${stale ? " run-rows-stale" : ""}`} role="table" aria-label="Runs" aria-rowcount={total === null ? -1 : total + 1} aria-busy={busy}
+      onPointerEnter={(event) => { if (event.pointerType === "mouse") onPoint(true); }}
+      onPointerLeave={(event) => { if (event.pointerType === "mouse") onPoint(false); }}
+    >
       <div role="rowgroup" class="run-rows-head" ref={head}>
         <div role="row" class="run-rows-headings" aria-rowindex={1}>
           <span role="columnheader" class="run-row-select">
@@ -56,11 +60,7 @@ export function RunRows({ rows, fresh, selection, total, stale, busy, onSelect, 
         </div>
         {children}
       </div>
-      <div
-        role="rowgroup" class="run-rows-body" ref={body} style={{ height: `${rows.length * height}px` }}
-        onPointerEnter={(event) => { if (event.pointerType === "mouse") onPoint(true); }}
-        onPointerLeave={(event) => { if (event.pointerType === "mouse") onPoint(false); }}
-      >
+      <div role="rowgroup" class="run-rows-body" ref={body} style={{ height: `${rows.length * height}px` }}>
         {rows.slice(view.span.first, view.span.end).map((row, at) => {
           const index = view.span.first + at;
           const id = row.run.workflow_id;

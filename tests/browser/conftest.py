@@ -1,0 +1,113 @@
+"""A real browser against the whole stack in processes of its own: one stack a module, a new profile a visitor."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect
+
+from tests.browser.chromium import MISSING, chromium
+from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "api/static/app/index.html"
+NOT_BUILT = "The page is not built: run `make web`."
+PATIENCE_MS = 15_000
+
+# Two share this machine's processors with the stack.
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them are slow: each module starts a stack."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+def cannot(reason: str) -> None:
+    """Skip, saying why; where everything has to be there it is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of this process."""
+    if not PAGE.exists():
+        cannot(NOT_BUILT)
+    with chromium() as found:
+        if found is None:
+            cannot(MISSING)
+            return
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(browser: Browser, fast_dir: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The stack of this module."""
+    os.environ.update(ENVIRONMENT)
+    with running_site(fast_dir / f"browser-{request.module.__name__.rpartition('.')[2]}") as site:
+        site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
+        yield site
+    for name in ENVIRONMENT:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: Site) -> StorageState:
+    """What a browser keeps that has signed in."""
+    context = browser.new_context()
+    answer = context.request.post(f"{site.url}/auth/exchange", data={"token": TOKEN}, headers={"Origin": site.url})
+    assert answer.ok, answer.text()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
+    """Open an address in a browser that is signed in; each call is another device.
+
+    Afterwards no page may have broken its policy, asked another host for anything, or ended in an error.
+    """
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if re.search(r"Content.Security.Policy|Refused to|violates", message.text):
+            faults.append(message.text)
+
+    def asked(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != urlsplit(site.url).hostname:
+            faults.append(f"asked {url}")
+
+    def open_at(path: str = "/", **context_options: Any) -> Page:
+        context = browser.new_context(
+            **{"storage_state": signed_in, "base_url": site.url, "locale": "en-GB"} | context_options
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("console", note)
+        context.on("weberror", lambda error: faults.append(f"error of the page: {error.error}"))
+        context.on("request", lambda request: asked(request.url))
+        page = context.new_page()
+        page.on("websocket", lambda socket: asked(socket.url))
+        page.goto(path)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert faults == []
