@@ -10,11 +10,14 @@ import { endSession, readSessions, type Session } from "./answers";
 import { device } from "./device";
 import { Rows } from "./Rows";
 
+const FIRST_SHOWN = 8;
+
 /** Browsers that are signed in, and how to end that. */
 export function Sessions() {
   const [list] = useState(() => pollList(readSessions, { everyMs: 15_000 }));
   useEffect(() => () => list.close(), []);
   const [ending, setEnding] = useState<ReadonlySet<string>>(new Set());
+  const [whole, setWhole] = useState(false);
   const sessions = list.data.value?.sessions ?? null;
   const end = async (session: Session) => {
     setEnding((old) => new Set([...old, session.id]));
@@ -34,7 +37,7 @@ export function Sessions() {
       <p class="muted small">Browsers that are signed in{me.value?.role === "admin" ? ", of everyone" : ""}. One that is ended is signed out at its next request; runs go on.</p>
       {sessions === null ? (list.error.value === null ? <Rows count={2} /> : <Failed error={list.error.value} retry={() => void list.refresh()} />) : (
         <ul class="card account-list">
-          {inOrder(sessions).map((session) => (
+          {inOrder(sessions).slice(0, whole ? sessions.length : FIRST_SHOWN).map((session) => (
             <li key={session.id} class="account-line">
               <div class="account-line-what">
                 <p class="account-line-name"><span class="truncate" title={session.user_agent ?? undefined}>{device(session.user_agent)}</span>{session.current && <span class="tag account-tag-own">this one</span>}</p>
@@ -52,6 +55,9 @@ export function Sessions() {
             </li>
           ))}
         </ul>
+      )}
+      {!whole && sessions !== null && sessions.length > FIRST_SHOWN && (
+        <button type="button" class="button account-more" onClick={() => setWhole(true)}>Show all {sessions.length}</button>
       )}
     </section>
   );

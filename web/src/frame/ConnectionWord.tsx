@@ -1,14 +1,16 @@
+import { sessionEnded } from "../api/client";
 import { connection } from "../live/connection";
 import { route } from "../router";
-import { wordOf } from "./connection-word";
+import { SIGNED_OUT, wordOf } from "./connection-word";
 
 const LIVE_PAGES: readonly string[] = ["runs", "run", "workers"];
 
 /** One word for how what is shown is kept up to date. Pages that show nothing that moves have it only while the server is away. */
 export function ConnectionWord() {
   const shown = connection.value;
-  const wanted = LIVE_PAGES.includes(route.value.page) || shown.kind === "offline";
-  const { word, meaning, mark, tone } = wordOf(shown);
+  const ended = sessionEnded.value;
+  const wanted = ended || LIVE_PAGES.includes(route.value.page) || shown.kind === "offline";
+  const { word, meaning, mark, tone } = ended ? SIGNED_OUT : wordOf(shown);
   return (
     <p class={`connection tone-${tone}`} role="status" title={wanted ? meaning : undefined}>
       {wanted && (

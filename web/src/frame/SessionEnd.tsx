@@ -48,7 +48,7 @@ function SignInAgain({ close }: { close: () => void }) {
       await readSession();
       if (sessionEnded.peek()) setFault("Signed in, but the server does not answer yet. Try once more.");
     } catch (error) {
-      setFault(error instanceof Problem && error.mend ? `${messageOf(error)}: ${error.mend}.` : messageOf(error));
+      setFault(error instanceof Problem && error.status === 401 ? "This token is not valid: it was mistyped or deleted, or its time is over." : messageOf(error));
     } finally {
       setBusy(false);
     }

@@ -10,6 +10,11 @@ export interface Word {
   tone: Tone;
 }
 
+/** The server answers, but not to somebody who is not signed in. */
+export const SIGNED_OUT: Word = {
+  word: "Signed out", meaning: "Your session has ended: what is shown is the last that was known. Runs go on.", mark: "none", tone: "amber",
+};
+
 /** How what is shown is kept up to date, in one word. */
 export function wordOf(connection: Connection): Word {
   switch (connection.kind) {

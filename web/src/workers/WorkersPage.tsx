@@ -48,8 +48,9 @@ function Shown({ overview }: { overview: Overview }) {
       {unheard(overview).map((queue) => <Unheard key={queue.name} queue={queue} atMost={overview.at_most} />)}
       <section class="workers-part" aria-labelledby="workers-who">
         <div class="workers-head"><h2 id="workers-who">Workers</h2><p class="muted small">{summary(overview)}</p></div>
-        {workers.length === 0 ? <NoWorker /> : (
-          <ul class="card workers-list">{workers.map((worker) => <WorkerRow key={worker.name} worker={worker} now={at} />)}</ul>
+        {workers.every((worker) => worker.lost) && <NoWorker />}
+        {workers.length > 0 && (
+          <ul class="card workers-list">{workers.map((worker) => <WorkerRow key={`${worker.name} ${worker.pid} ${worker.started_at}`} worker={worker} now={at} />)}</ul>
         )}
       </section>
       <div class="workers-columns">
