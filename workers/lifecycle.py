@@ -64,7 +64,7 @@ class Lifecycle:
             self._hostname = str(sender.hostname)
             self.owner = f"{self._hostname}-{uuid.uuid4().hex[:8]}"
             queues = [str(queue) for queue in sender.app.amqp.queues.consume_from]
-            self._start_keeper({"pool": pool, "concurrency": _number(sender.concurrency), "queues": queues})
+            self._start_keeper({"pool": pool, "concurrency": _slots(sender), "queues": queues})
             self._process = self._make_process("main", threads)
 
     def _on_child(self, **_: Any) -> None:
@@ -144,9 +144,11 @@ def pool_of(pool_cls: Any) -> str:
     raise SystemExit(f"perdure: pool {pool_cls!r} is not supported; use --pool threads or --pool prefork")
 
 
-def _number(concurrency: Any) -> int | None:
-    """None for `auto`, which Celery decides on later."""
-    return int(concurrency) if str(concurrency).isdecimal() else None
+def _slots(worker: Any) -> int | None:
+    """How many steps a worker takes at once, at most where it grows and shrinks; None for `auto`, decided later."""
+    autoscale = worker.options.get("autoscale")
+    most = autoscale[0] if isinstance(autoscale, tuple) else worker.concurrency
+    return int(most) if str(most).isdecimal() else None
 
 
 def drain_step(lifecycle: Lifecycle) -> type[bootsteps.StartStopStep]:
