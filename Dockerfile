@@ -1,12 +1,25 @@
 # One image for every process of Perdure: web, relay, workers, Flower, migration. docker-compose.yml runs them.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim AS packages
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/perdure
 # First what changes seldom. Wheels only, each with the hash in the lock file.
 COPY requirements.lock /src/
 RUN /opt/perdure/bin/pip install --require-hashes --only-binary :all: -r /src/requirements.lock
+
+
+# The page. Its types come from the API's own description, so the project is installed first; Node comes as a wheel.
+FROM packages AS page
+
 COPY . /src/
+RUN /opt/perdure/bin/pip install --no-build-isolation --no-deps --no-index -e /src \
+ && VENV=/opt/perdure sh /src/scripts/web.sh
+
+
+FROM packages AS build
+
+COPY . /src/
+COPY --from=page /src/api/static/app /src/api/static/app
 # Its build backend is in the lock file too, so nothing is fetched for it.
 RUN /opt/perdure/bin/pip install --no-build-isolation --no-deps --no-index /src
 

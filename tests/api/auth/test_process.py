@@ -68,7 +68,7 @@ def test_sign_in_work_and_sign_out_over_http(web: str, settings: Settings, tmp_p
     assert browser.get(f"{web}/", allow_redirects=False).status_code == 401
     assert browser.post(f"{web}/auth/exchange", json={"code": code}, headers={"Origin": web}, timeout=5).ok
     assert browser.get(f"{web}/auth/me", timeout=5).json()["role"] == "admin"
-    assert "Endpoints" in browser.get(f"{web}/", timeout=5).text
+    assert "Endpoints" in browser.get(f"{web}/api", timeout=5).text
     assert browser.post(f"{web}/auth/sign-out", headers={"Origin": "http://evil.example"}, timeout=5).status_code == 403
     assert browser.post(f"{web}/auth/sign-out", headers={"Origin": web}, timeout=5).ok
     assert browser.get(f"{web}/auth/me", timeout=5).status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -125,10 +126,19 @@ def test_queues_of_actions_are_consumed_and_documented():
 
 def test_every_direct_dependency_is_explained():
     wanted = re.findall(r"^([a-z][a-z0-9-]*)", text_of("requirements.in"), re.MULTILINE)
+    built_with = re.findall(r"^([a-z][a-z0-9-]*)", text_of("requirements-node.in"), re.MULTILINE)
+    web = json.loads(text_of("web/package.json"))
     page = text_of("docs/dependencies.md")
-    assert [name for name in wanted if not re.search(rf"\b{re.escape(name)}\b", page)] == []
-    explained = re.findall(r"^\| ([a-z][a-z0-9-]*) \|", page, re.MULTILINE)
-    assert set(explained) - {"package"} <= set(wanted)
+    named = [*wanted, *built_with, *web["dependencies"], *web["devDependencies"]]
+    assert [name for name in named if not re.search(rf"(?<!\w){re.escape(name)}\b", page)] == []
+    explained = re.findall(r"^\| ([a-z@][a-z0-9@./-]*) \|", page, re.MULTILINE)
+    assert set(explained) - {"package"} == {*wanted, *web["dependencies"]}
+
+
+def test_lock_files_name_no_registry():
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-node.lock"):
+        assert "://" not in text_of(name), name
+    assert '"resolved"' not in text_of("web/package-lock.json")
 
 
 def test_every_decision_is_in_the_list_and_says_the_three_things():
