@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Action } from "../api/types";
 import { Dialog } from "../parts/Dialog";
 import { me, may } from "../session";
+import { Marked } from "./form/Marked";
 import { found } from "./search";
 
 /** Search the actions of the server and add one as a step. It stays open for the next when Ctrl or Command is held. */
@@ -44,7 +45,7 @@ export function ActionPicker({ actions, pick, close }: { actions: readonly Actio
               {action.needs_host && <span class="tag">host</span>}
               {action.accepts_signal && <span class="tag">waits for an answer</span>}
             </span>
-            <span class="muted small">{action.summary}</span>
+            <span class="muted small"><Marked text={action.summary} /></span>
             {!may(action.role) && <span class="small tone-amber">Needs the role {action.role}; yours is {me.value?.role ?? "not known"}.</span>}
           </li>
         ))}

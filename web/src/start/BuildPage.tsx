@@ -8,13 +8,13 @@ import { ActionPicker } from "./ActionPicker";
 import { showRun } from "./begun";
 import { actions } from "./catalogue";
 import { ConnectionField } from "./ConnectionField";
-import { CopyMenu } from "./CopyMenu";
 import { asGraph, emptyDraft, isGraph, newStep, workflowOf } from "./draft";
 import { keepDraft } from "./drafts";
 import { Form } from "./form/context";
 import { JsonInput } from "./form/JsonInput";
 import { faultsWithin } from "./form/pointer";
 import { SchemaForm } from "./form/SchemaForm";
+import { PanelTools } from "./PanelTools";
 import { PasteJson } from "./PasteJson";
 import { OPTIONS_SCHEMA } from "./policySchema";
 import { SaveTemplate } from "./SaveTemplate";
@@ -116,12 +116,9 @@ export function BuildPage() {
           </>
         }
         tools={
-          <CopyMenu
-            workflow={() => workflowOf(draft).workflow}
-            more={[
-              { label: "Save as template…", act: () => setDialog("save"), reason: why ?? (draft.steps.length === 0 ? "It has no steps." : null) },
-              { label: "Start over", act: () => { keepDraft(NAME, null); forget(); }, danger: true },
-            ]}
+          <PanelTools
+            workflow={() => workflowOf(draft).workflow} save={() => setDialog("save")} why={why ?? (draft.steps.length === 0 ? "It has no steps." : null)}
+            more={[{ label: "Start over", act: () => { keepDraft(NAME, null); forget(); }, danger: true }]}
           />
         }
       />

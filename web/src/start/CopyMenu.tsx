@@ -8,7 +8,7 @@ import { copyText } from "./clipboard";
 import { asCurl, asJson, asYaml } from "./copy";
 
 /** Copies a workflow as text that starts the same from elsewhere; where the browser keeps its clipboard closed, shows the text. */
-export function CopyMenu({ workflow, more = [] }: { workflow: () => JsonObject; more?: MenuItem[] }) {
+export function CopyMenu({ workflow, more = [], label = "Copy" }: { workflow: () => JsonObject; more?: MenuItem[]; label?: string }) {
   const [shown, setShown] = useState<{ what: string; text: string } | null>(null);
   const copy = async (what: string, text: string) => {
     if (await copyText(text)) say(`Copied as ${what}.`);
@@ -17,7 +17,7 @@ export function CopyMenu({ workflow, more = [] }: { workflow: () => JsonObject; 
   return (
     <>
       <Menu
-        label="Copy" className="button"
+        label={label} className="button"
         items={[
           { label: "Copy as curl", act: () => void copy("curl", asCurl(workflow(), location.origin)) },
           { label: "Copy as YAML", act: () => void copy("YAML", asYaml(workflow())) },

@@ -2,18 +2,21 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get, Problem } from "../api/client";
 import type { State } from "../api/types";
+import { duration } from "../format/durations";
 import { messageOf } from "../parts/Failed";
 import { say } from "../parts/notices";
-import { go, setQuery } from "../router";
+import { StatusMark } from "../parts/StatusMark";
+import { go, paths, setQuery } from "../router";
 import { config, me, whyNotOperator } from "../session";
+import { shownRunStatus } from "../theme/statuses";
 import { showRun, tellStarted } from "./begun";
 import { actions, readTemplate, templates } from "./catalogue";
 import { faultsOf } from "./check";
 import { ConnectionField } from "./ConnectionField";
-import { CopyMenu } from "./CopyMenu";
 import { aloneOf, draftOf, workflowOf, type Draft, type StepDraft } from "./draft";
 import { draftNamed, keepDraft } from "./drafts";
 import { HostRunStrip } from "./HostRunStrip";
+import { PanelTools } from "./PanelTools";
 import { provisioningDraft, restored } from "./provisioning";
 import { SaveTemplate } from "./SaveTemplate";
 import { StartPanel } from "./StartPanel";
@@ -134,6 +137,7 @@ export function HostPage({ templateId }: { templateId: string | null }) {
       <StartPanel
         editor={editor} phase={phase} start={() => void start()} label={on === draft.steps.length ? `Run all ${on} steps` : on === 1 ? "Run 1 step" : `Run ${on} steps`}
         instead={host.active === null ? undefined : <HostRunStrip run={host.active} refresh={host.refresh} />}
+        before={host.state !== null && !host.state.active ? <Ended state={host.state} /> : undefined}
         summary={
           <>
             <p class={`start-panel-host mono${address === null ? " muted" : ""}`}>{address ?? "no host yet"}</p>
@@ -141,10 +145,9 @@ export function HostPage({ templateId }: { templateId: string | null }) {
           </>
         }
         tools={
-          <CopyMenu
-            workflow={() => workflowOf(draft).workflow}
+          <PanelTools
+            workflow={() => workflowOf(draft).workflow} save={() => setSaving(true)} why={why}
             more={[
-              { label: "Save as template…", act: () => setSaving(true), reason: why },
               { label: "Edit as a workflow", act: () => { keepDraft("build", draft); go("/start?mode=build"); } },
               { label: "Start over", act: () => { setBefore(draft); keepDraft(NAME, null); forget(); }, danger: true },
             ]}
@@ -153,6 +156,18 @@ export function HostPage({ templateId }: { templateId: string | null }) {
       />
       {saving && <SaveTemplate editor={editor} templateId={draft.templateId} close={() => setSaving(false)} saved={(id) => change((now) => ({ ...now, templateId: id }))} />}
     </div>
+  );
+}
+
+/** How the run that was at work here ended. */
+function Ended({ state }: { state: State }) {
+  const took = state.end_time ? ` in ${duration(new Date(state.end_time).getTime() - new Date(state.start_time).getTime())}` : "";
+  const said = { completed: `All done${took}.`, cancelled: "The run was stopped.", failed: "The run failed." }[state.status as string] ?? "The run ended.";
+  return (
+    <p class="start-ended">
+      <StatusMark status={shownRunStatus(state)} />
+      {said} <a class="link" href={paths.run(state.workflow_id)}>Open the run</a>
+    </p>
   );
 }
 

@@ -25,7 +25,7 @@ export default function StartPage() {
   return (
     <div class="start">
       <header class="start-head">
-        <h1>Start</h1>
+        <h1 class="sr-only">Start</h1>
         <nav class="start-modes" aria-label="How to start">
           {MODES.map(([one, label]) => <a key={one} class="start-mode" href={`/start?mode=${one}`} aria-current={one === mode ? "page" : undefined}>{label}</a>)}
         </nav>

@@ -14,7 +14,7 @@ import { sortedPlaces, type Editor } from "./useEditor";
 import type { Phase } from "./useLaunch";
 
 /** What will be started, the button that does it, and what came of it. Beside the form, or below it on a phone. */
-export function StartPanel({ editor, phase, label, start, summary, instead, tools, reason = null }: {
+export function StartPanel({ editor, phase, label, start, summary, instead, before, tools, reason = null }: {
   editor: Editor;
   phase: Phase;
   label: string;
@@ -22,6 +22,8 @@ export function StartPanel({ editor, phase, label, start, summary, instead, tool
   summary: ComponentChildren;
   /** Stands in place of the button and its messages: what goes on already. */
   instead?: ComponentChildren;
+  /** What came of the run before, until the next one. */
+  before?: ComponentChildren;
   tools: ComponentChildren;
   /** Why it cannot be started, besides the role. */
   reason?: string | null;
@@ -45,6 +47,7 @@ export function StartPanel({ editor, phase, label, start, summary, instead, tool
               {why !== null && <p class="muted small">{why}</p>}
               <Said phase={phase} heldS={held} />
             </div>
+            {phase.kind === "idle" && before}
             {editor.tried && <ToMend draft={editor.draft} faults={editor.faults} reveal={editor.reveal} phase={phase} />}
           </div>
         )}
@@ -113,6 +116,6 @@ function placeName(place: string, draft: Draft): string {
   const [kind = "", id, ...rest] = segments(place);
   if (kind !== "steps" || id === undefined) return NAMES[kind] ?? kind.replace(/_/g, " ");
   const step = draft.steps.find((one) => one.id === id);
-  const inner = rest.filter((part) => part !== "params").join(" › ");
+  const inner = rest.filter((part) => part !== "params").map((part) => (/^\d+$/.test(part) ? String(Number(part) + 1) : part)).join(" › ");
   return `${step?.label || step?.key || "Step"}${inner === "" ? "" : ` · ${inner}`}`;
 }

@@ -6,6 +6,7 @@ import { shownStepStatus, STATUSES } from "../theme/statuses";
 import { sparing } from "./check";
 import type { StepDraft } from "./draft";
 import { faultsWithin } from "./form/pointer";
+import { Marked } from "./form/Marked";
 import { SchemaForm } from "./form/SchemaForm";
 import { StepPolicy } from "./StepPolicy";
 import { stepSummary } from "./summary";
@@ -34,7 +35,7 @@ export function StepRow(props: StepRowProps) {
   const action = editor.known.actions.get(step.action);
   const faults = faultsWithin(editor.faults, `/steps/${step.id}`);
   const count = Object.keys(faults).length;
-  const title = step.label || action?.summary || step.key;
+  const title = step.label || action?.summary.replace(/`/g, "") || step.key;
   const name = step.label || step.key;
   const panel = `${step.id}-panel`;
   return (
@@ -60,7 +61,7 @@ export function StepRow(props: StepRowProps) {
           <span class="start-step-number">{state !== null && state.status !== "pending" ? <StatusMark status={shownStepStatus(state)} percent={state.progress?.percent ?? null} /> : index + 1}</span>
           <span class="start-step-text">
             <span class="start-step-title">{title}</span>
-            <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} />
+            <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} summary={step.label === "" ? undefined : action?.summary} />
           </span>
           {count > 0 && editor.tried && <span class="start-faults tone-red">{count === 1 ? "1 fault" : `${count} faults`}</span>}
           <code class="start-step-action truncate">{step.action}</code>
@@ -82,7 +83,7 @@ export function StepRow(props: StepRowProps) {
       {open && (
         <div class="start-step-panel" id={panel}>
           {faults["/action"] !== undefined && <p class="fault" role="alert" data-place={`/steps/${step.id}/action`}>{faults["/action"]}</p>}
-          {action !== undefined && step.label !== "" && <p class="muted small">{action.summary}</p>}
+          {action !== undefined && step.label !== "" && <p class="muted small"><Marked text={action.summary} /></p>}
           {whole && <StepNames {...props} faults={faults} />}
           <SchemaForm
             schema={action === undefined ? ANYTHING : sparing(action)} value={step.params} onChange={(params) => props.set({ params })} faults={faultsWithin(faults, "/params")}
@@ -98,7 +99,7 @@ export function StepRow(props: StepRowProps) {
 const ANYTHING = { type: "object", additionalProperties: true };
 
 /** What the server says of the step; before that, what is set, or still needed. */
-function StepLine({ step, state, needed }: { step: StepDraft; state: StepState | null; needed: string[] | null }) {
+function StepLine({ step, state, needed, summary }: { step: StepDraft; state: StepState | null; needed: string[] | null; summary: string | undefined }) {
   if (state !== null && state.status !== "pending") {
     const took = state.duration_ms === null || state.duration_ms === undefined ? "" : ` · ${duration(state.duration_ms)}`;
     const said = state.error?.message ?? state.result?.message ?? state.progress?.message;
@@ -106,7 +107,7 @@ function StepLine({ step, state, needed }: { step: StepDraft; state: StepState |
   }
   const missing = step.enabled && needed !== null ? needed.filter((place) => place.startsWith("/params/")).map((place) => place.split("/")[2]) : [];
   if (missing.length > 0) return <span class="start-step-line-two truncate tone-amber">needs {[...new Set(missing)].join(", ")}</span>;
-  return <span class="start-step-line-two truncate">{stepSummary(step)}</span>;
+  return <span class="start-step-line-two truncate">{stepSummary(step) ?? <Marked text={summary ?? step.action} />}</span>;
 }
 
 function StepNames({ step, set, setKey, held, faults }: StepRowProps & { faults: Readonly<Record<string, string>> }) {

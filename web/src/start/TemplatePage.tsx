@@ -13,6 +13,7 @@ import { CopyMenu } from "./CopyMenu";
 import { draftOf, type Draft } from "./draft";
 import { draftNamed, keepDraft } from "./drafts";
 import { faultsWithin } from "./form/pointer";
+import { Marked } from "./form/Marked";
 import { SchemaForm } from "./form/SchemaForm";
 import { isObject } from "./form/schema";
 import { StartPanel } from "./StartPanel";
@@ -102,7 +103,7 @@ function TemplateForm({ template }: { template: Template }) {
                   <span class="start-step-number">{index + 1}</span>
                   <span class="start-step-text">
                     <span class="start-step-title">{step.label || step.key}{!step.enabled && <span class="muted"> (switched off)</span>}</span>
-                    {wrong !== undefined && editor.tried ? <span class="start-step-line-two tone-red">{wrong}</span> : <span class="start-step-line-two truncate">{step.needs === null ? "" : step.needs.length === 0 ? "at once · " : `after ${step.needs.join(", ")} · `}{stepSummary(step)}</span>}
+                    {wrong !== undefined && editor.tried ? <span class="start-step-line-two tone-red">{wrong}</span> : <span class="start-step-line-two truncate">{step.needs === null ? "" : step.needs.length === 0 ? "at once · " : `after ${step.needs.join(", ")} · `}{stepSummary(step) ?? <Marked text={editor.known.actions.get(step.action)?.summary ?? step.key} />}</span>}
                   </span>
                   <code class="start-step-action truncate">{step.action}</code>
                 </li>

@@ -40,12 +40,12 @@ export const emptyDraft = (): Draft => ({ name: "", connection: "", delay: "", p
 
 /** A step that does what an action does. */
 export function newStep(action: string, used: Iterable<string>, given: Partial<StepDraft> = {}): StepDraft {
-  return { id: newStepId(), key: freeKey(action, used), action, label: "", enabled: true, params: {}, needs: null, policy: {}, ...given };
+  return { id: newStepId(), key: given.key ?? freeKey(action, used), action, label: "", enabled: true, params: {}, needs: null, policy: {}, ...given };
 }
 
 /** A key made from the action's name that no other step has. */
 export function freeKey(action: string, used: Iterable<string>): string {
-  const taken = new Set(used);
+  const taken = used instanceof Set ? used : new Set(used);
   const last = action.slice(action.lastIndexOf(".") + 1);
   const stem = last.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 60).replace(/^[_-]+/, "") || "step";
   let key = stem;
@@ -109,7 +109,7 @@ export function templateOf(draft: Draft): JsonObject {
 export function draftOf(workflow: JsonObject, given: Partial<Draft> = {}): Draft {
   const { name, ssh, ssh_connection, step_delay_s, step_delay, params, steps, template_id, workflow_id: _id, ...options } = workflow;
   const list = Array.isArray(steps) ? steps.filter(isObject) : [];
-  const used: string[] = list.map((step) => step.key).filter((key) => typeof key === "string");
+  const used = new Set(list.map((step) => step.key).filter((key) => typeof key === "string"));
   const delay = step_delay_s ?? step_delay;
   return {
     name: textOf(name),
@@ -120,14 +120,14 @@ export function draftOf(workflow: JsonObject, given: Partial<Draft> = {}): Draft
     templateId: typeof template_id === "string" ? template_id : null,
     steps: list.map((step) => {
       const read = stepDraftOf(step, used);
-      used.push(read.key);
+      used.add(read.key);
       return read;
     }),
     ...given,
   };
 }
 
-function stepDraftOf(step: JsonObject, used: string[]): StepDraft {
+function stepDraftOf(step: JsonObject, used: ReadonlySet<string>): StepDraft {
   const action = textOf(step.action);
   const policy: JsonObject = {};
   for (const field of POLICY_FIELDS) if (step[field] !== undefined && step[field] !== null) policy[field] = step[field];

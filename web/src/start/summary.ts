@@ -5,17 +5,17 @@ import { unparsedText } from "./form/unparsed";
 
 const MAX_CHARS = 100;
 
-/** What is set of a step, in one line: `path ~/venv, packages 3`. */
-export function stepSummary(step: StepDraft): string {
+/** What is set of a step, in one line: `path ~/venv, packages (3)`; null when nothing is. */
+export function stepSummary(step: StepDraft): string | null {
   const parts = Object.entries(step.params).map(([name, value]) => `${name} ${valueSummary(value)}`);
-  return clipped(parts.length === 0 ? step.key : parts.join(", "), MAX_CHARS);
+  return parts.length === 0 ? null : clipped(parts.join(", "), MAX_CHARS);
 }
 
 function valueSummary(value: Json): string {
   const typed = unparsedText(value);
   if (typed !== null) return clipped(typed, 24);
-  if (Array.isArray(value)) return value.length <= 3 && value.every((one) => typeof one === "string") ? value.join(" ") : `${value.length}`;
-  if (isObject(value)) return typeof value.secret === "string" ? `secret ${value.secret}` : `${Object.keys(value).length}`;
+  if (Array.isArray(value)) return value.length <= 3 && value.every((one) => typeof one === "string") ? value.join(" ") : `(${value.length})`;
+  if (isObject(value)) return typeof value.secret === "string" ? `secret ${value.secret}` : `(${Object.keys(value).length})`;
   return clipped(String(value).replace(/\s+/g, " "), 40);
 }
 

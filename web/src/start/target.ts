@@ -56,7 +56,12 @@ export function readTarget(text: string): Read {
 }
 
 function put(found: Found, name: keyof Found, value: string): Read | null {
-  if (found[name] !== undefined && found[name] !== value) return wrong(`The ${name} is given twice, with different values.`);
+  const before = found[name];
+  if (before !== undefined && before !== value) {
+    const fault = `The ${name} is given twice, with different values.`;
+    // The first digits of the same port are on their way to it.
+    return before.startsWith(value) ? unfinished(fault) : wrong(fault);
+  }
   found[name] = value;
   return null;
 }

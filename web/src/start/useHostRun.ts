@@ -2,7 +2,8 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { getTagged } from "../api/client";
 import type { RunShown, State, StepState } from "../api/types";
-import { pollList, type ListFeed } from "../live/list";
+import { pollList } from "../live/list";
+import { watchRun } from "../live/watch";
 
 const SETTLE_MS = 300;
 
@@ -28,10 +29,8 @@ export function useHostRun(address: string | null): HostRun {
   const [watched, setWatched] = useState<string | null>(null);
   useEffect(() => { if (found !== null) setWatched(found.workflow_id); }, [found?.workflow_id]);
   useEffect(() => { if (settled !== null) setWatched((before) => (found === null ? null : before)); }, [settled]);
-  const feed = useFeed(watched, (runId) =>
-    pollList((tag, signal) => getTagged("/workflow/state", tag, { query: { workflow_id: runId }, signal })),
-  );
-  const state = feed?.data.value?.state ?? null;
+  const feed = useFeed(watched, watchRun);
+  const state = feed?.state.value ?? null;
   const steps = useMemo(() => new Map(state?.steps.map((step) => [step.key, step])), [state]);
   return {
     active: found,
@@ -43,12 +42,12 @@ export function useHostRun(address: string | null): HostRun {
   };
 }
 
-function useFeed<T>(key: string | null, open: (key: string) => ListFeed<T>): ListFeed<T> | null {
-  const [feed, setFeed] = useState<ListFeed<T> | null>(null);
+function useFeed<T extends { close: () => void }>(key: string | null, open: (key: string) => T): T | null {
+  const [feed, setFeed] = useState<T | null>(null);
   useEffect(() => {
     if (key === null) return setFeed(null);
     const opened = open(key);
-    setFeed(opened);
+    setFeed(() => opened);
     return () => opened.close();
   }, [key]);
   return key === null ? null : feed;

@@ -6,6 +6,7 @@ import { useForm, type InputProps } from "./context";
 import { JsonInput } from "./JsonInput";
 import { ListInput } from "./ListInput";
 import { MapInput } from "./MapInput";
+import { Marked } from "./Marked";
 import { ObjectFields } from "./ObjectFields";
 import { isWithin } from "./pointer";
 import { hasReference } from "./references";
@@ -88,7 +89,7 @@ export function Field({ name, schema, required, value, onChange, at, fault }: Fi
       </div>
       {referring ? <TextInput {...props} value={value as string} schema={{}} /> : inputOf(inner, props)}
       {shown !== null && <p class="fault" id={`${id}-fault`} role="alert">{shown}</p>}
-      {hint !== null && <p class="hint" id={`${id}-hint`}>{hint}</p>}
+      {hint !== null && <p class="hint" id={`${id}-hint`}><Marked text={hint} /></p>}
     </div>
   );
 }

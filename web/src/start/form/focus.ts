@@ -4,7 +4,8 @@ export function focusPlace(root: ParentNode, place: string): boolean {
     const field = root.querySelector<HTMLElement>(`[data-place="${CSS.escape(at)}"]`);
     const control =
       field?.querySelector<HTMLElement>('[aria-invalid="true"]') ??
-      field?.querySelector<HTMLElement>("input:not(:disabled), select:not(:disabled), textarea:not(:disabled), button:not(:disabled)");
+      field?.querySelector<HTMLElement>("input:not(:disabled), select:not(:disabled):not(.form-option), textarea:not(:disabled)") ??
+      field?.querySelector<HTMLElement>("button:not(:disabled):not(.form-refer)");
     if (control) {
       control.focus({ preventScroll: true });
       (field ?? control).scrollIntoView({ block: "center" });

@@ -138,6 +138,7 @@ export function blank(given: Schema, root: Schema): Json {
   }
 }
 
+const CAPITALS = new Set(["api", "cpu", "gpu", "http", "id", "ip", "json", "mcp", "sql", "ssh", "ui", "uri", "url", "yaml"]);
 const UNITS: Record<string, string> = { s: "seconds", ms: "ms", gb: "GB", mb: "MB", bytes: "bytes" };
 
 /** `min_disk_gb` as people read it: "Min disk", in "GB". A title that somebody wrote wins. */
@@ -147,7 +148,8 @@ export function labelOf(name: string, schema: Schema): { text: string; unit: str
   const numeric = ["number", "integer"].some((type) => JSON.stringify(schema).includes(`"type":"${type}"`));
   const unit = words.length > 1 && numeric ? UNITS[words.at(-1)!.toLowerCase()] ?? null : null;
   if (written) return { text: schema.title!, unit };
-  const text = (unit === null ? words : words.slice(0, -1)).join(" ");
+  const named = unit === null ? words : words.slice(0, -1);
+  const text = named.map((word) => (CAPITALS.has(word) ? word.toUpperCase() : word)).join(" ");
   return { text: text.charAt(0).toUpperCase() + text.slice(1), unit };
 }
 
