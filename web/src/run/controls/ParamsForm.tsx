@@ -24,11 +24,11 @@ export function ParamsForm({ schema, value, onChange, refused = null, references
   const known = fits(schema);
   const faults = useMemo(() => faultsOf(schema, value, references), [schema, value, references]);
   const all: Faults = refused ? { [refused.where]: refused.message, ...faults } : faults;
-  if (known) return <SchemaForm schema={known} value={value} onChange={onChange} faults={all} references={references} />;
+  if (known) return <SchemaForm schema={known} value={value} onChange={onChange} faults={all} references={references} showAll={refused !== null} />;
   return (
     <SchemaForm
       schema={ANYTHING} value={{ value }} onChange={(next) => onChange((next["value"] ?? {}) as JsonObject)}
-      faults={Object.fromEntries(Object.entries(all).map(([place, fault]) => [`/value${place}`, fault]))} references={references}
+      faults={Object.fromEntries(Object.entries(all).map(([place, fault]) => [`/value${place}`, fault]))} references={references} showAll
     />
   );
 }

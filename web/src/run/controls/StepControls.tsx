@@ -17,7 +17,7 @@ export function StepControls({ step, state, ask }: { step: StepState; state: Sta
       {step.waiting_for === "signal" && (
         <button type="button" class="button primary" disabled={why !== null} title={why ?? undefined} onClick={() => ask("answer")}>Answer</button>
       )}
-      <Menu label="Step controls" items={items} className="button">This step</Menu>
+      <Menu label="This step" items={items} />
     </div>
   );
 }

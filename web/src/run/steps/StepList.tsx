@@ -52,10 +52,11 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
   useEffect(() => { if (!live) pages.outdate(); }, [live ? 0 : state.version]);
 
   const rows = pages.rows;
+  const find = (key: string) => pages.find(key);
   const drawnWhole = rows.length <= DRAWN_WHOLE;
   const rowOf = (key: string): number => rows.indexOf(pages.find(key)?.index ?? -1);
   handle.current = {
-    find: (key) => pages.find(key),
+    find,
     beside(key, by) {
       const row = key === null ? -1 : rowOf(key);
       const from = row < 0 ? rows.indexOf(state.current_step ?? 0) - by : row;
@@ -72,16 +73,13 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
 
   const drawRow = (position: number, row: number): ComponentChildren => {
     const step = pages.step(position);
+    if (!step) return <Unread number={position + 1} />;
     return (
-      <Drawn pages={pages} position={position}>
-        {step ? (
-          <StepRow
-            step={step} runId={feed.runId} runStatus={state.status} tab={tab} actions={actions}
-            needs={step.status === "pending" ? unmetNeeds(step, (key) => pages.find(key)) : ""}
-            madeBy={makerOf(step, pages)} open={open === step.key} marked={marked === step.key} last={row === rows.length - 1}
-          />
-        ) : <Unread number={position + 1} />}
-      </Drawn>
+      <StepRow
+        step={step} runId={feed.runId} runStatus={state.status} tab={tab} actions={actions}
+        needs={step.status === "pending" ? unmetNeeds(step, find) : ""}
+        madeBy={makerOf(step, pages)} open={open === step.key} marked={marked === step.key} last={row === rows.length - 1}
+      />
     );
   };
   return (
@@ -91,12 +89,13 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
       )}
       {drawnWhole ? (
         <ol class="steps" aria-label="Steps">
-          {rows.map((position, row) => <li key={position}>{drawRow(position, row)}</li>)}
+          {rows.map((position, row) => <li key={position} data-step={position}>{drawRow(position, row)}</li>)}
         </ol>
       ) : (
         <VirtualList
           class="steps" label="Steps" items={rows} rowHeight={ROW_PX} measured scroller="outer" overscan={12} control={control}
-          keyOf={(position) => position} row={drawRow}
+          keyOf={(position) => position}
+          row={(position, row) => <Drawn pages={pages} position={position}>{drawRow(position, row)}</Drawn>}
         />
       )}
     </div>
