@@ -9,6 +9,7 @@ import { heading } from "./title";
 /** Where one is, the search, how what is shown is kept up to date, and who one is. */
 export function TopBar() {
   const within = route.value.page === "run";
+  const keys = keysShown("mod+k").join(" ");
   return (
     <header class="top-bar">
       <div class="top-bar-place">
@@ -17,8 +18,8 @@ export function TopBar() {
         <span class="top-bar-heading truncate" title={within ? heading.value : undefined}>{heading.value}</span>
       </div>
       <ConnectionWord />
-      <button type="button" class="top-bar-search" aria-label="Search and commands" aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K" onClick={openPalette}>
-        <SearchIcon size={16} /><span class="top-bar-search-word">Search and commands</span><kbd>{keysShown("mod+k").join(" ")}</kbd>
+      <button type="button" class="top-bar-search" aria-label={`Search and commands ${keys}`} aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K" onClick={openPalette}>
+        <SearchIcon size={16} /><span class="top-bar-search-word">Search and commands</span><kbd>{keys}</kbd>
       </button>
       <AccountMenu />
     </header>
