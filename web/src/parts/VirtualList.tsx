@@ -9,6 +9,8 @@ export interface VirtualListControl {
   show(index: number, where?: "start" | "center" | "nearest"): void;
   /** Bring a row into view and give it the focus: its first element that can have it. */
   focus(index: number): void;
+  /** The first row that is seen. */
+  first(): number;
 }
 
 export interface VirtualListProps<T> {
@@ -30,13 +32,13 @@ export interface VirtualListProps<T> {
   class?: string;
   /** The least width of what scrolls sideways, as CSS. */
   width?: string;
-  role?: "list" | "tree" | "table" | "presentation";
+  role?: "list" | "tree" | "group";
   /** The list itself can have the focus, to be scrolled by keys. */
   focusable?: boolean;
 }
 
 const FIRST_SIGHT = 40;
-const ROW_ROLES = { list: "listitem", tree: "presentation", table: "presentation", presentation: undefined } as const;
+const ROW_ROLES = { list: "listitem", tree: "presentation", group: undefined } as const;
 
 /** A list that draws only the rows in view, and the one that has the focus. */
 export function VirtualList<T>(props: VirtualListProps<T>) {
@@ -159,6 +161,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     };
     props.control.current = {
       show,
+      first: () => rows.current!.at(Math.max(0, sight().top)),
       focus(index) {
         setFocused(index);
         show(index);

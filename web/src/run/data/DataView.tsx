@@ -12,13 +12,13 @@ export default function DataView({ feed }: { feed: RunFeed }) {
   const state = feed.state.value;
   if (state === null) {
     if (feed.shown.value === "failed") return <Failed error={feed.problem.value} retry={() => void feed.refresh()} />;
-    return <div class="data" aria-label="Loading"><span class="skeleton" /><span class="skeleton" /></div>;
+    return <div class="data" role="status" aria-label="Loading"><span class="skeleton" /><span class="skeleton" /></div>;
   }
   return (
     <div class="data">
       {state.error && <RunError state={state} />}
       <section class="data-part">
-        <h3>About the run</h3>
+        <h2>About the run</h2>
         <dl class="data-facts">
           <Fact name="Id" value={state.workflow_id} mono copied />
           <Fact name="Name" value={state.name} />
@@ -34,7 +34,7 @@ export default function DataView({ feed }: { feed: RunFeed }) {
         </dl>
       </section>
       {state.params_truncated
-        ? <section class="data-part"><h3>Parameters</h3><p class="muted small">The parameters of this run are too large for its state; those of each step are with the step.</p></section>
+        ? <section class="data-part"><h2>Parameters</h2><p class="muted small">The parameters of this run are too large for its state; those of each step are with the step.</p></section>
         : <Tree value={(state.params ?? {}) as Json} title="Parameters" label="parameters of the run" empty="This run was given no parameters." />}
       <Tree value={(state.metadata ?? {}) as Json} title="Metadata" label="metadata of the run" empty="Nothing was noted with it." />
       <details class="data-raw">
@@ -53,7 +53,7 @@ function RunError({ state }: { state: State }) {
   const error = state.error!;
   return (
     <section class="data-error">
-      <h3>Why it failed</h3>
+      <h2>Why it failed</h2>
       <p>{error.message}</p>
       <p class="small">
         <code>{error.code}</code>

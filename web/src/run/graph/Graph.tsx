@@ -67,7 +67,7 @@ export default function Graph({ feed }: { feed: RunFeed }) {
 
   if (steps.length === 0) {
     if (problem !== null) return <Failed error={problem} />;
-    return complete ? <p class="empty">This run has no steps.</p> : <div class="graph graph-loading" aria-label="Loading the graph"><span class="skeleton" /></div>;
+    return complete ? <p class="empty">This run has no steps.</p> : <div class="graph graph-loading" role="status" aria-label="Loading the graph"><span class="skeleton" /></div>;
   }
   if (tooMany) {
     return <p class="empty">This run has {total.toLocaleString()} steps: too many to be drawn as a graph. <a class="link" href={paths.run(feed.runId, "timeline")}>See its timeline</a></p>;
@@ -76,8 +76,8 @@ export default function Graph({ feed }: { feed: RunFeed }) {
   const focus = (id: string) => {
     const place = places.get(id);
     if (!place) return;
+    // Where it is out of sight it is drawn all the same, and comes into sight as it gets the focus.
     setAt(id);
-    setCamera(around(latest.current, place, size));
     requestAnimationFrame(() => frame.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
   };
   const onKeyDown = (event: KeyboardEvent) => {

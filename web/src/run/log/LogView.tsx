@@ -26,7 +26,7 @@ export interface LogViewProps {
   attempt: number;
   /** The attempt goes on. */
   running: boolean;
-  /** The attempt failed or was stopped: what matters stands at the end. */
+  /** The attempt ended other than well: what matters stands at the end. */
   badEnd: boolean;
   /** Of which attempts there are logs, for the choice. */
   attempts: number[];
@@ -49,7 +49,7 @@ export function LogView({ feed, step, attempt, running, badEnd, attempts, chosen
   const findInput = useRef<HTMLInputElement | null>(null);
 
   const lines = useLines(reader, changed);
-  const finding = useFinding(reader, changed, () => (range ? range.from - 1 : 0), (match) => {
+  const finding = useFinding(reader, changed, () => list.current?.first() ?? 0, (match) => {
     setFollow(false);
     setSeen(reader.buffer.count);
     list.current?.show(match.line, "center");
@@ -125,8 +125,8 @@ export function LogView({ feed, step, attempt, running, badEnd, attempts, chosen
       <div class="log-frame">
         {lines.length === 0 ? <Empty reads={reads} running={running} problem={reader.problem.value} retry={() => void reader.read()} /> : (
           <VirtualList
-            class="log-list" items={lines} rowHeight={ROW} measured={wrap} overscan={20} control={list} role="presentation" focusable label="Lines of the log"
-            width={wrap ? undefined : `calc(${reader.buffer.longest}ch + ${times ? 170 : 90}px)`}
+            class="log-list" items={lines} rowHeight={ROW} measured={wrap} overscan={10} control={list} role="group" focusable label="Lines of the log"
+            width={wrap ? undefined : `calc(${reader.buffer.longest}ch + ${times ? 190 : 90}px)`}
             follow={following} onFollow={(on) => { setFollow(on && running); setSeen(reader.buffer.count); }}
             row={(line, index) => {
               const found = inLine(finding.matches, index);
@@ -163,7 +163,7 @@ function Empty({ reads, running, problem, retry }: { reads: string; running: boo
   if (reads === "failed") return <Failed error={problem} retry={retry} />;
   if (reads === "loading") {
     return (
-      <div class="log-skeleton" aria-label="Loading the log">
+      <div class="log-skeleton" role="status" aria-label="Loading the log">
         {[62, 40, 78, 55, 30].map((width) => <span key={width} class="skeleton" style={{ width: `${width}%` }} />)}
       </div>
     );

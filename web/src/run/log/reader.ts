@@ -10,7 +10,7 @@ import { Early, place, type Piece } from "./pieces";
 
 export type Reading = "loading" | "read" | "failed";
 
-const PAGE_BYTES = 512 * 1024;
+const PAGE_BYTES = 256 * 1024;
 /** Live pieces are stored within half a second; a gap that stays longer is one of the log itself. */
 const GAP_TRIES = 6;
 /** How often to make sure, while pieces come live. */
@@ -41,9 +41,12 @@ export class LogReader {
   start(): () => void {
     const unlisten = this.feed.onLog(this.key, (piece) => this.hear(piece));
     // When the step changes, and above all when it ends, its log is read to the end.
+    let known: string | null = null;
     const unwatch = effect(() => {
       const step = this.feed.state.value?.steps.find((one) => one.key === this.key);
-      void `${step?.status} ${step?.attempt}`;
+      const mark = `${step?.status} ${step?.attempt}`;
+      if (mark === known) return;
+      known = mark;
       void this.read();
     });
     const seen = () => { if (!document.hidden) this.plan(0); };

@@ -101,7 +101,7 @@ function StepLog({ feed, step, whole }: { feed: RunFeed; step: StepState; whole:
   const current = attempt === step.attempt;
   const running = current && step.status === "in_progress";
   const outcome = whole?.attempts.find((one) => one.attempt === attempt)?.outcome;
-  const badEnd = current ? step.status === "failed" || step.status === "cancelled" : outcome !== undefined && outcome !== "completed";
+  const badEnd = current ? !running && step.status !== "completed" : outcome !== undefined && outcome !== "completed";
   // Only the newest hundred are worth a choice.
   const attempts = Array.from({ length: Math.min(step.attempt, 100) }, (_, at) => step.attempt - at);
   return <LogView key={`${step.key} ${attempt}`} feed={feed} step={step.key} attempt={attempt} running={running} badEnd={badEnd} attempts={attempts} chosen={chosen} />;
@@ -114,7 +114,7 @@ function attemptOf(text: string | null, latest: number): number | null {
 
 function Skeleton() {
   return (
-    <div class="step-skeleton" aria-label="Loading">
+    <div class="step-skeleton" role="status" aria-label="Loading">
       {[40, 70, 55, 62].map((width) => <span key={width} class="skeleton" style={{ width: `${width}%` }} />)}
     </div>
   );

@@ -18,6 +18,8 @@ import { Tip, type Pointed } from "./Tip";
 import "./timeline.css";
 
 const ZOOM = 1.5;
+/** Rows are to be hit by fingers where there are any. */
+const ROW = matchMedia("(pointer: coarse)").matches ? 44 : 32;
 
 /** When each step of a run was attempted and what it waited for in between. */
 export default function Timeline({ feed }: { feed: RunFeed }) {
@@ -92,7 +94,7 @@ export default function Timeline({ feed }: { feed: RunFeed }) {
 
   if (state === null || (rows.length === 0 && !complete)) {
     if (problem !== null) return <Failed error={problem} />;
-    return <div class="timeline-skeleton" aria-label="Loading the timeline">{[80, 55, 66, 40, 72].map((wide) => <span key={wide} class="skeleton" style={{ width: `${wide}%` }} />)}</div>;
+    return <div class="timeline-skeleton" role="status" aria-label="Loading the timeline">{[80, 55, 66, 40, 72].map((wide) => <span key={wide} class="skeleton" style={{ width: `${wide}%` }} />)}</div>;
   }
   if (rows.length === 0) return <p class="empty">This run has no steps.</p>;
 
@@ -173,7 +175,7 @@ export default function Timeline({ feed }: { feed: RunFeed }) {
               })}
             </div>
             <VirtualList
-              class="timeline-list" label="Steps" items={rows} rowHeight={32} overscan={6} control={list} keyOf={(row) => row.step.key}
+              class="timeline-list" label="Steps" items={rows} rowHeight={ROW} overscan={6} control={list} keyOf={(row) => row.step.key}
               row={(row, index) => {
                 const status = shownStepStatus(row.step);
                 return (

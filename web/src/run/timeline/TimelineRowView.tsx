@@ -20,6 +20,10 @@ export interface TimelineRowViewProps {
 
 /** A step as a row: its name, and bars for what it did and waited for. The row is a link to the step. */
 export function TimelineRowView({ runId, row, index, status, view, width, now, focusable, label, onFocus, onBlur }: TimelineRowViewProps) {
+  const places = row.lines.map((line) => stretch(view, width, startOf(line), endOf(line) ?? now));
+  const first = row.lines[0];
+  // Where nothing of a row is seen it says on which side it is.
+  const beyond = first && places.every((place) => place === null) ? (startOf(first) > view.to ? "right" : "left") : null;
   return (
     <a class="timeline-row" href={paths.step(runId, row.step.key)} tabIndex={focusable ? 0 : -1} aria-label={label} onFocus={onFocus} onBlur={onBlur} draggable={false}>
       <span class="timeline-label">
@@ -27,8 +31,9 @@ export function TimelineRowView({ runId, row, index, status, view, width, now, f
         <span class="truncate">{row.step.label}</span>
       </span>
       <span class="timeline-track">
+        {beyond && <span class={`timeline-beyond timeline-beyond-${beyond}`} aria-hidden="true">{beyond === "left" ? "‹" : "›"}</span>}
         {row.lines.map((line, at) => {
-          const place = stretch(view, width, startOf(line), endOf(line) ?? now);
+          const place = places[at];
           if (!place) return null;
           const style = { transform: `translateX(${place.left}px)`, width: `${place.width}px` };
           if (line.kind === "wait") return <i key={at} data-bar={`${index} ${at}`} class={`timeline-wait ${line.to === null ? "tone-amber" : "tone-grey"}`} style={style} />;

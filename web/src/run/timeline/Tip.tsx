@@ -1,7 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { duration } from "../../format/durations";
-import { clockTime } from "../../format/times";
 import type { AttemptLine, WaitLine } from "../panel/attempts";
 import { endOf, startOf } from "./rows";
 
@@ -40,4 +39,5 @@ export function Tip({ pointed, now, origin }: { pointed: Pointed; now: number; o
   );
 }
 
-const exact = (at: number): string => `${clockTime(at)}.${String(Math.floor(at % 1000)).padStart(3, "0")}`;
+const EXACT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const exact = (at: number): string => EXACT.format(at);

@@ -26,7 +26,7 @@ export function TraceRows({ runId, entries, start, withStep, label }: TraceRowsP
   const toggle = (seq: number) => setOpened((before) => { const next = new Set(before); if (!next.delete(seq)) next.add(seq); return next; });
   return (
     <VirtualList
-      class="trace-list" label={label} items={entries} rowHeight={32} measured overscan={12} keyOf={(entry) => entry.seq}
+      class="trace-list" label={label} items={entries} rowHeight={32} measured overscan={12} focusable keyOf={(entry) => entry.seq}
       row={(entry) => <Entry runId={runId} entry={entry} start={start} withStep={withStep} open={opened.has(entry.seq)} toggle={toggle} />}
     />
   );

@@ -21,7 +21,7 @@ export default function TraceView({ feed }: { feed: RunFeed }) {
 
   if (entries.length === 0) {
     if (problem !== null) return <Failed error={problem} />;
-    return complete ? <p class="empty">Nothing has happened yet.</p> : <div class="trace-skeleton" aria-label="Loading the trace">{[50, 70, 42, 60].map((width) => <span key={width} class="skeleton" style={{ width: `${width}%` }} />)}</div>;
+    return complete ? <p class="empty">Nothing has happened yet.</p> : <div class="trace-skeleton" role="status" aria-label="Loading the trace">{[50, 70, 42, 60].map((width) => <span key={width} class="skeleton" style={{ width: `${width}%` }} />)}</div>;
   }
   return (
     <section class="trace" aria-label="Trace of the run">
