@@ -13,7 +13,8 @@ export function KeysHelp() {
   const close = () => { keysOpen.value = false; };
   return (
     <Dialog title="Keys" close={close} wide={groups.length > 1}>
-      <div class={groups.length > 1 ? "keys-help-many" : ""}>
+      {/* It has the focus, so that the list begins at its top and the arrows scroll it. */}
+      <div class={groups.length > 1 ? "keys-help keys-help-many" : "keys-help"} tabIndex={-1} autofocus>
         {groups.map((group) => (
           <section key={group} class="keys-help-group">
             <h3>{group}</h3>

@@ -58,7 +58,7 @@ function options(width: number, point: (index: number | null) => void): uPlot.Op
     stroke: colour(token), width: 1.5, paths: stepped, points: { show: false }, spanGaps: false, ...(fill ? { fill: colour(fill) } : {}),
   });
   return {
-    width, height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
+    width, height: HEIGHT, legend: { show: false }, padding: [8, 36, 0, 0],
     scales: {
       x: {
         time: true,

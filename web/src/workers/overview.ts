@@ -49,13 +49,16 @@ export function counted(count: number, atMost: number): string {
   return count >= atMost ? `${said} or more` : said;
 }
 
+// Where the words for one step would be wrong for several.
+const OF_MANY: Record<string, string | undefined> = { retry: "a retry", delay: "a delay" };
+
 /** `3 wait for a retry`, the most frequent first. */
 export function waitsInWords(waiting: Record<string, number>): { reason: string; count: number; words: string }[] {
   return Object.entries(waiting)
     .filter(([, count]) => count > 0)
     .sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
     .map(([reason, count]) => {
-      const what = reason === "retry" ? "a retry" : ((WAITS as Record<string, string | undefined>)[reason] ?? reason.replaceAll("_", " "));
+      const what = OF_MANY[reason] ?? (WAITS as Record<string, string | undefined>)[reason] ?? reason.replaceAll("_", " ");
       return { reason, count, words: `${count === 1 ? "waits" : "wait"} for ${what}` };
     });
 }
