@@ -5,7 +5,7 @@ import { get, Problem, sessionEnded } from "../api/client";
 import { backoffMs } from "./backoff";
 import type { Connection } from "./feed";
 import { onWake, seen } from "./waking";
-import { worst } from "./worst";
+import { sameWord, worst } from "./worst";
 
 /** Whether the server answers those who poll. */
 interface Reach {
@@ -41,15 +41,23 @@ export function countPoll(everyMs: () => number): () => void {
   return () => void (polls.value = polls.peek().filter((one) => one !== everyMs));
 }
 
-/** The worst of the runs that are watched; when none is, whether polls are answered. */
+/** The worst of the runs that are watched; when none is, whether polls are answered. The same object for as long as it says the same. */
 export const connection: ReadonlySignal<Connection> = computed(() => {
+  const found = word();
+  if (!sameWord(found, said)) said = found;
+  return said;
+});
+
+let said: Connection = { kind: "connecting" };
+
+function word(): Connection {
   if (feeds.value.length > 0) return worst(feeds.value.map((feed) => feed.value));
   const { answeredAt, away } = reach.value;
   if (away) return { kind: "offline", asOf: answeredAt };
   if (answeredAt === null) return { kind: "connecting" };
   const often = polls.value.map((everyMs) => everyMs());
   return { kind: "polling", everyMs: often.length === 0 ? lastEveryMs.value : Math.min(...often) };
-});
+}
 
 /** Nobody asks, and the last who did got no answer: then the word itself finds out when the server is back. */
 const forsaken = computed(() => reach.value.away && feeds.value.length === 0 && polls.value.length === 0 && !sessionEnded.value);

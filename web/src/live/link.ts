@@ -28,7 +28,9 @@ interface Answer {
   position?: string | null;
 }
 
-const CONNECT_MS = 8000;
+/** A relay that begins again may take a connection before it can serve it: that one is given up soon. */
+const CONNECT_MS = 4000;
+const SHORTEST_MS = 250;
 const ANSWER_MS = 5000;
 /** So long the socket outlives its last listener: the next page often watches a run, too. */
 const LINGER_MS = 10_000;
@@ -37,6 +39,7 @@ const listeners = new Map<string, Listener>();
 let socket: Socket | null = null;
 let loading = false;
 let failures = 0;
+let triedAt = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 let linger: ReturnType<typeof setTimeout> | undefined;
 let stopWaking: (() => void) | null = null;
@@ -88,7 +91,9 @@ async function connect(): Promise<void> {
     }
     if (listeners.size === 0) return close();
   }
-  if (!socket.connected) socket.connect();
+  if (socket.connected) return;
+  triedAt = Date.now();
+  socket.connect();
 }
 
 function listen(on: Socket): void {
@@ -107,7 +112,9 @@ function fail(): void {
   failures += 1;
   tell((listener) => listener.down());
   clearTimeout(retry);
-  if (listeners.size > 0) retry = setTimeout(() => void connect(), backoffMs(failures));
+  // From attempt to attempt: one that took long has waited already.
+  const waitMs = Math.max(SHORTEST_MS, triedAt + backoffMs(failures) - Date.now());
+  if (listeners.size > 0) retry = setTimeout(() => void connect(), waitMs);
 }
 
 function reconnect(): void {

@@ -5,7 +5,7 @@ import type { Connection } from "./feed";
 /** An event can be lost after its commit, so a live page still asks. */
 export const CHECK_MS = 15_000;
 /** Reads that events ask for are no closer together. */
-const SPACING_MS = 1000;
+const SPACING_MS = 500;
 /** A subscription that was silent for so long may be to a socket that nobody holds any more. */
 const SILENT_MS = 5000;
 /** So long a first connection may take before it is called polling. */
@@ -168,7 +168,7 @@ export function step(before: Machine, input: Input, { at, pollMs, random }: Mome
       break;
     case "woken":
       m.seen = true;
-      if (m.readingSince === null ? m.readAt === null || at - m.readAt > SPACING_MS / 2 : at - m.readingSince > HUNG_MS) read();
+      if (m.readingSince === null ? m.readAt === null || at - m.readAt >= SPACING_MS : at - m.readingSince > HUNG_MS) read();
       if (m.socket === "joined" && at - m.heardAt > SILENT_MS) join();
       break;
     case "socket-up":

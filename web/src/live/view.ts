@@ -39,10 +39,12 @@ export function placeOfStep(steps: readonly StepState[], index: number): number 
 
 /** The step in hand as the server finds it: in progress, else next; what it was when neither is there. */
 export function stepInHand(steps: readonly StepState[], before: number | null | undefined): number | null {
-  const found =
-    steps.find((step) => step.status === "in_progress") ??
-    steps.find((step) => step.status === "pending" && (step.ready || step.waiting_for !== null));
-  return found?.index ?? before ?? null;
+  let next: StepState | null = null;
+  for (const step of steps) {
+    if (step.status === "in_progress") return step.index;
+    if (next === null && step.status === "pending" && (step.ready || step.waiting_for)) next = step;
+  }
+  return next?.index ?? before ?? null;
 }
 
 /** The same with what is left over as `pending`. */

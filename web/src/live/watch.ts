@@ -13,11 +13,12 @@ import { listenTo, subscribe } from "./link";
 import { asleep, connectionOf, step, type Effect, type Input, type Machine } from "./machine";
 import { onWake, seen } from "./waking";
 import type { View } from "./view";
+import { sameWord } from "./worst";
 
 /** A run that nobody watches any more is watched on for so long: going back to it shows it at once. */
 const LINGER_MS = 10_000;
 /** A long replay is taken in over several frames. */
-const EVENTS_A_FRAME = 250;
+const EVENTS_A_FRAME = 100;
 
 const watched = new Map<string, Watch>();
 
@@ -175,6 +176,7 @@ class Watch {
       this.tag = found.tag;
       const document = found.answer?.state ?? null;
       if (document !== null) this.show(document, version);
+      this.problem.value = null;
       input = { it: "answered", changed: document !== null };
     } catch (problem) {
       if (asked !== this.reading) return;
@@ -197,7 +199,6 @@ class Watch {
     batch(() => {
       this.set(view === null || wentBack ? { ...begin(document), ...(view && { position: view.position }) } : rebase(view, document, Date.now()));
       this.shown.value = "shown";
-      this.problem.value = null;
     });
   }
 
@@ -286,10 +287,4 @@ function guarded(run: () => void): void {
   } catch (error) {
     console.error(error);
   }
-}
-
-function sameWord(one: Connection, other: Connection): boolean {
-  if (one.kind === "polling" && other.kind === "polling") return one.everyMs === other.everyMs;
-  if (one.kind === "offline" && other.kind === "offline") return one.asOf === other.asOf;
-  return one.kind === other.kind;
 }

@@ -12,3 +12,10 @@ export function worst(all: readonly Connection[]): Connection {
   }
   return found;
 }
+
+/** Whether two say the same in the top bar. */
+export function sameWord(one: Connection, other: Connection): boolean {
+  if (one.kind === "polling" && other.kind === "polling") return one.everyMs === other.everyMs;
+  if (one.kind === "offline" && other.kind === "offline") return one.asOf === other.asOf;
+  return one.kind === other.kind;
+}

@@ -173,7 +173,7 @@ describe("a feed", () => {
     world.wait(50).put({ it: "answered", changed: true });
     world.put({ it: "incomplete" });
     expect(world.effects).toEqual([]);
-    expect(world.due()).toBe(950);
+    expect(world.due()).toBe(450);
     expect(world.effects).toEqual(["read"]);
   });
 
