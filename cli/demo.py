@@ -60,7 +60,6 @@ def run_demo(*, keep: bool = False, kill: Kill | None = None, directory: Path | 
         facts = _wait_until_ready(sandbox, directory)
         print_line(f"PostgreSQL, Valkey, web, relay, workers and Flower are up after {time.monotonic() - began:.1f} s")
         client = Client.of(settings)
-        print_line(f"watch it in a browser: {sign_in_link(client)} (works once)")
         completed = _provision(client, facts, settings, kill)
         if keep:
             _keep(stack)
@@ -90,6 +89,7 @@ def demo_settings(directory: Path) -> Settings:
 def _provision(client: Client, facts: JsonObject, settings: Settings, kill: Kill | None) -> bool:
     started = client.start("/workflow/start", demo_workflow(facts))
     run_id = started["workflow_id"]
+    print_line(f"watch it in a browser: {sign_in_link(client, f'/runs/{run_id}')} (works once)")
     killer = Killer(settings.data_dir, kill)
     with progress_display(make_console(), client.now) as display:
         killer.say = display.say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -34,9 +35,13 @@ def open_(what: Annotated[What, typer.Argument(help="the web pages, or Flower")]
         print_line(sign_in_link(Client.find()))
 
 
-def sign_in_link(client: Client) -> str:
-    """A link that signs a browser in once. The code is in the fragment, which browsers send to nobody."""
-    return f"{client.url}/sign-in#code={client.post('/auth/code')['code']}"
+def sign_in_link(client: Client, page: str = "") -> str:
+    """A link that signs a browser in once, and goes on at this page, such as `/runs/ID`; unset: at the front.
+
+    The code is in the fragment, which browsers send to nobody.
+    """
+    then = f"?next={quote(page)}" if page else ""
+    return f"{client.url}/sign-in{then}#code={client.post('/auth/code')['code']}"
 
 
 def _tell_flower() -> None:

@@ -40,7 +40,7 @@ def test_the_demo_completes_and_leaves_nothing_running(directory: Path) -> None:
     demo = begin(directory / "plain")
     said, _ = demo.communicate(timeout=200)
     assert demo.returncode == 0, said
-    assert re.search(r"http://127\.0\.0\.1:\d+/sign-in#code=\S+", said)
+    assert re.search(r"http://127\.0\.0\.1:\d+/sign-in\?next=/runs/\S+#code=\S+", said)
     assert re.search(r"^completed: 10 steps in .*, 0 retries$", said, re.MULTILINE), said
     assert "nodes: manager: completed" in said
     assert processes_on(directory) == []
