@@ -144,7 +144,7 @@ def _heartbeat(engine: Engine) -> None:
 
 
 # A page of the list shows 50 runs, each perhaps with the step it is at; a search reads 5,000 of them.
-PAGE = 50 * 20
+PAGE = 50 * 24
 SEARCH = 5000 * 12
 # The runs of a day are counted, 10,000 at most; those like another are looked for among 2,000.
 COUNTS = 10_000

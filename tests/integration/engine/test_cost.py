@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.core.decide import Failed, StepError
 from orchestration.engine.leases import Held
+from orchestration.engine.starts import StartedRun
 from orchestration.store.database import Database, as_jsonb
 from tests.support.cost import Cost, Meter, Wiretap, load_finished_runs, timed
 from tests.support.engine import ALICE, RESEND_S, Harness
@@ -98,8 +99,8 @@ def test_a_failed_call_leaves_the_connection_without_a_transaction(wire: tuple[H
     assert engine.database.call(sql) == 0
 
 
-def a_step(engine: Harness, meter: Meter, length: int, end: str, **last: Any) -> tuple[list[Cost], list[Cost]]:
-    """What the claim and the finish of the last steps of a chain cost."""
+def worked_off(engine: Harness, length: int, done: int, **last: Any) -> tuple[StartedRun, int]:
+    """A chain whose next step is the one behind the first `done`; the run and its number."""
     run = engine.start(*chain(length, **last))
     number = engine.database.call("SELECT id FROM runs WHERE public_id = %s", run.run_id)
     # Without attempts: the steps before are as good as completed.
@@ -107,14 +108,22 @@ def a_step(engine: Harness, meter: Meter, length: int, end: str, **last: Any) ->
         "UPDATE steps SET status = 'completed', blocked_by = 0, released = true, ended_at = clock_now(), due_at = NULL "
         "WHERE run_id = %s AND position < %s",
         number,
-        length - 3,
+        done,
     )
     engine.database.execute(
         "UPDATE steps SET status = 'ready', blocked_by = 0, due_at = clock_now() WHERE run_id = %s AND position = %s",
         number,
-        length - 3,
+        done,
     )
-    engine.database.execute("UPDATE runs SET completed = %s, pending = 2 WHERE id = %s", length - 3, number)
+    engine.database.execute(
+        "UPDATE runs SET completed = %s, pending = %s WHERE id = %s", done, length - done - 1, number
+    )
+    return run, number
+
+
+def a_step(engine: Harness, meter: Meter, length: int, end: str, **last: Any) -> tuple[list[Cost], list[Cost]]:
+    """What the claim and the finish of the last steps of a chain cost."""
+    run, number = worked_off(engine, length, length - 3, **last)
     claims, finishes = [], []
     for position in range(length - 3, length):
         if end != "hand over" or position == length - 3:
@@ -304,3 +313,20 @@ def test_a_step_that_adds_steps_costs_the_same_in_a_long_run(busy: Harness, mete
     _, few, many = costs
     print(f"rows {few.rows} -> {many.rows}, buffers {few.buffers} -> {many.buffers}")
     assert many.rows <= few.rows + 20
+
+
+def test_a_line_of_the_list_costs_the_same_for_a_long_run(busy: Harness, meter: Meter) -> None:
+    line = "SELECT shown_step_in_hand(r, d) FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.id = %s"
+    costs: list[tuple[Cost, Cost]] = []
+    for length in (20, 20, LONG):
+        done = length - 5
+        run, number = worked_off(busy, length, done)
+        ready = meter.call(line, number)
+        busy.claim(run, done)
+        costs.append((ready, meter.call(line, number)))
+        assert [cost.answer["key"] for cost in costs[-1]] == [f"s{done}"] * 2
+    (_, few), (ready, in_progress) = costs[1:]
+    print(f"buffers {few.buffers} -> {in_progress.buffers}, ready {ready.buffers}")
+    assert in_progress.rows <= few.rows + 5
+    # A step that is ready is looked for among 200; the plan counts each as it is read, passed on and compared.
+    assert ready.rows <= 3 * 200 + 10
