@@ -17,8 +17,10 @@ import { sameWord } from "./worst";
 
 /** A run that nobody watches any more is watched on for so long: going back to it shows it at once. */
 const LINGER_MS = 10_000;
+/** Drawing costs more than folding: a run that tells 20 times a second is drawn 10 times. */
+const SPACING_MS = 100;
 /** A long replay is taken in over several frames. */
-const EVENTS_A_FRAME = 100;
+const EVENTS_A_FRAME = 250;
 
 const watched = new Map<string, Watch>();
 
@@ -43,7 +45,7 @@ class Watch {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private news: (Told | Lost)[] = [];
   private document: State | Summary | null = null;
-  private readonly frame = perFrame(() => this.takeIn());
+  private readonly frame = perFrame(() => this.takeIn(), SPACING_MS);
   private readonly eventListeners = new Set<(event: LiveEvent) => void>();
   private readonly logListeners = new Map<string, Set<(piece: LogEvent) => void>>();
   private waiting: (() => void)[] = [];

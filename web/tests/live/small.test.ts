@@ -126,6 +126,26 @@ describe("work once a frame", () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
+  it("is done at once after a while, and then no more often than it may be", () => {
+    const { draw, asked } = frames();
+    const run = vi.fn();
+    const { ask } = perFrame(run, 100);
+    ask();
+    draw();
+    expect(run).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(20);
+    ask();
+    ask();
+    vi.advanceTimersByTime(79);
+    expect(asked.size).toBe(0);
+    vi.advanceTimersByTime(1);
+    draw();
+    expect(run).toHaveBeenCalledTimes(2);
+    vi.advanceTimersByTime(500);
+    ask();
+    expect(asked.size).toBe(1);
+  });
+
   it("may be asked for again from within", () => {
     const { draw } = frames();
     let left = 3;
