@@ -113,10 +113,15 @@ function usePlace(open: string | null, list: { current: ListHandle | null }): vo
     if (open !== null && before.current === null) {
       left.current = scrollY;
       if (narrow) scrollTo(0, 0);
-      else list.current?.reveal(open, "nearest");
+      else if (!isInSight(document.querySelector(".step-row-open"))) list.current?.reveal(open, "center");
     } else if (open === null && before.current !== null && narrow && left.current !== null) scrollTo(0, left.current);
     before.current = open;
   }, [open]);
+}
+
+function isInSight(row: Element | null): boolean {
+  const box = row?.getBoundingClientRect();
+  return !!box && box.top >= 0 && box.top < innerHeight - 60;
 }
 
 function Unknown({ runId }: { runId: string }) {

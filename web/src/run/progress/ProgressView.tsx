@@ -14,10 +14,10 @@ export function isNested(progress: StepProgress | null | undefined): progress is
 }
 
 /** What nests under a step: the phases of a multi-phase one, the items of a checklist. Message and percent are the row's. */
-export function ProgressView({ progress, done }: { progress: StepProgress; done: boolean }) {
+export function ProgressView({ progress }: { progress: StepProgress }) {
   return (
     <div class="step-progress">
-      {progress.phases && progress.phases.length > 0 && <Phases progress={progress} done={done} />}
+      {progress.phases && progress.phases.length > 0 && <Phases progress={progress} />}
       {progress.items && progress.items.length > 0 && <Checklist items={progress.items} />}
       {progress.clipped && (progress.items_total ?? 0) > 0 && <p class="progress-note">{progress.items_total} items, too many to list here: open the step to see them.</p>}
     </div>
@@ -26,11 +26,11 @@ export function ProgressView({ progress, done }: { progress: StepProgress; done:
 
 const MARKS: Record<ProgressItem["state"], Status> = { pending: "pending", active: "in_progress", completed: "completed", failed: "failed" };
 
-function Phases({ progress, done }: { progress: StepProgress; done: boolean }) {
+function Phases({ progress }: { progress: StepProgress }) {
   return (
     <ol class="phases" aria-label="Phases">
       {progress.phases!.map((phase, place) => {
-        const state = phaseState(place, progress.active_phase, done);
+        const state = phaseState(place, progress.active_phase);
         const percent = state === "completed" ? 100 : state === "active" ? (phase.percent ?? null) : 0;
         return (
           <li key={place} class={`phase phase-${state}`} aria-current={state === "active" ? "step" : undefined}>

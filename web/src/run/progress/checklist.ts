@@ -39,9 +39,8 @@ export function hiddenWords(folded: Folded): string {
 
 export type PhaseState = "completed" | "active" | "pending";
 
-/** Where a phase stands: those before the one in hand are done. All are done when the step is. */
-export function phaseState(place: number, active: number | null | undefined, stepDone: boolean): PhaseState {
-  if (stepDone) return "completed";
+/** Where a phase stands: those before the one in hand are done. */
+export function phaseState(place: number, active: number | null | undefined): PhaseState {
   if (typeof active !== "number") return "pending";
   return place < active ? "completed" : place === active ? "active" : "pending";
 }

@@ -64,8 +64,7 @@ export const StepRow = kept(function StepRow(props: RowProps) {
           )}
         </div>
         {step.status === "failed" && <StepFault step={step} runId={runId} runStatus={runStatus} actions={actions} />}
-        {step.status !== "failed" && !done && isNested(step.progress) && <ProgressView progress={step.progress} done={false} />}
-        {step.status === "failed" && isNested(step.progress) && <ProgressView progress={step.progress} done={false} />}
+        {tellsParts(step) && isNested(step.progress) && <ProgressView progress={step.progress} />}
       </div>
     </div>
   );
@@ -81,6 +80,10 @@ function SecondLine({ line }: { line: Line }) {
     </p>
   );
 }
+
+/** Parts are of the attempt in hand, or of the last one where it failed or was stopped: a result says it better, a retry begins anew. */
+const tellsParts = (step: StepState): boolean =>
+  step.status === "in_progress" || step.status === "failed" || step.status === "cancelled" || step.waiting_for === "signal";
 
 function timeOf(step: StepState) {
   if (step.status === "in_progress" && step.start_time) return <Elapsed since={step.start_time} />;
