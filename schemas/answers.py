@@ -341,6 +341,7 @@ class ActionShown(Part):
     timeout_s: float
     retry: RetryPolicy
     parameters: dict[str, Any]
+    preset: list[str] = Field(description="parameters that the server's settings fill in where a step leaves them out")
 
 
 class ActionsAnswer(Answer):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api.auth.rights import requires
 from api.services import current_services
+from api.start_body import full_name
 from orchestration.actions.declaration import ActionDeclaration
 from schemas.answers import ActionsAnswer
 from schemas.json import JsonObject
@@ -23,11 +24,13 @@ bp = APIBlueprint("actions", __name__, url_prefix="/workflow", abp_tags=[Tag(nam
 @requires(Role.VIEWER)
 def actions() -> Response:
     """List the actions, each with the JSON schema of its parameters."""
-    known = current_services().actions
-    return jsonify(success=True, actions=[_shown(known[name]) for name in sorted(known)])
+    services = current_services()
+    known = services.actions
+    preset = {full_name(action, known): given for action, given in services.settings.action_defaults.items()}
+    return jsonify(success=True, actions=[_shown(known[name], preset.get(name, {})) for name in sorted(known)])
 
 
-def _shown(declared: ActionDeclaration) -> JsonObject:
+def _shown(declared: ActionDeclaration, preset: JsonObject) -> JsonObject:
     return {
         "name": declared.name,
         "summary": declared.summary,
@@ -40,6 +43,8 @@ def _shown(declared: ActionDeclaration) -> JsonObject:
         "timeout_s": declared.timeout_s,
         "retry": declared.retry.model_dump(),
         "parameters": _schema(declared.params),
+        # Their names only: the values may say more than everybody should read.
+        "preset": sorted(preset),
     }
 
 

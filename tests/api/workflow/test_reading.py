@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.app import create_app
 from api.services import Services
 from messaging.stream import EventStream
 from orchestration.engine import queries_runs
 from orchestration.store.database import Database
 from schemas.events import RunEvent
 from schemas.state import read_state
-from schemas.statuses import RunStatus
+from schemas.statuses import Role, RunStatus
 from tests.api.workflow.conftest import SSH, Worker
 from tests.api.workflow.test_controls import start
 from tests.api.workflow.test_start import document
@@ -275,6 +278,20 @@ def test_the_actions_have_a_schema_of_their_parameters(viewer: FlaskClient) -> N
     )
     assert nodes["parameters"]["required"] == ["repositories", "directory"]
     assert nodes["summary"]
+
+
+def test_the_actions_name_what_the_settings_fill_in_but_not_with_what(
+    services: Services, token_of: Callable[[Role], str]
+) -> None:
+    settings = services.settings.model_copy(
+        update={"action_defaults": {"install_custom_nodes": {"repositories": ["https://private"], "directory": "~"}}}
+    )
+    client = create_app(replace(services, settings=settings)).test_client()
+    answer = client.get("/workflow/actions", headers={"Authorization": f"Bearer {token_of(Role.VIEWER)}"})
+    preset = {entry["name"]: entry["preset"] for entry in document(answer)["actions"]}
+    assert preset["ssh.install_custom_nodes"] == ["directory", "repositories"]
+    assert preset["work"] == []
+    assert "private" not in answer.text
 
 
 def test_every_view_is_described(app: Flask, viewer: FlaskClient) -> None:
