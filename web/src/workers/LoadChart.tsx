@@ -62,10 +62,11 @@ function options(width: number, point: (index: number | null) => void): uPlot.Op
     scales: {
       x: {
         time: true,
-        // Before the first point both are null.
-        range: (_, from: number | null, to: number | null) => {
-          const begin = from ?? Date.now() / 1000;
-          return [begin, Math.max(to ?? begin, begin + LEAST_S)];
+        // By the data itself: what uPlot proposes for a single point is a whole day.
+        range: (made) => {
+          const at = made.data[0];
+          const begin = at[0] ?? Date.now() / 1000;
+          return [begin, Math.max(at[at.length - 1] ?? begin, begin + LEAST_S)];
         },
       },
       y: { range: (_, __, most: number | null) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.15))] },

@@ -1,11 +1,20 @@
+import { useState } from "preact/hooks";
+
 import { clock } from "../format/durations";
 import { ago, exactTime } from "../format/times";
 import { paths } from "../router";
 import type { WorkIn, Worker } from "./answer";
+import { longestFirst } from "./overview";
 import { Slots } from "./Slots";
+
+/** Of a worker that does much, so many are shown at first. */
+const FIRST_SHOWN = 8;
 
 /** One worker: where it is, how much of it is in use, and what it does. */
 export function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
+  const [whole, setWhole] = useState(false);
+  const steps = longestFirst(worker.steps);
+  const shown = whole ? steps : steps.slice(0, FIRST_SHOWN);
   return (
     <li class={`worker${worker.lost ? " worker-lost" : ""}`}>
       <div class="worker-head">
@@ -18,8 +27,13 @@ export function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
         <div class="worker-queues">{worker.queues?.map((queue) => <span key={queue} class="tag">{queue}</span>) ?? <span class="muted small">queues not told</span>}</div>
         <span class="worker-since" title={`Since ${exactTime(worker.started_at)}`}>started {ago(worker.started_at, now)}</span>
       </div>
-      {worker.steps.length > 0 && (
-        <ul class="worker-steps">{worker.steps.map((step) => <StepLine key={`${step.workflow_id} ${step.index}`} step={step} now={now} />)}</ul>
+      {steps.length > 0 && (
+        <ul class="worker-steps">{shown.map((step) => <StepLine key={`${step.workflow_id} ${step.index}`} step={step} now={now} />)}</ul>
+      )}
+      {steps.length > FIRST_SHOWN && (
+        <button type="button" class="button plain worker-more" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+          {whole ? "Show fewer" : `Show all ${steps.length}`}
+        </button>
       )}
     </li>
   );

@@ -1,10 +1,15 @@
 // What follows from who is there and what waits.
 import { WAITS } from "../theme/statuses";
-import type { Overview, Queue, Worker } from "./answer";
+import type { Overview, Queue, WorkIn, Worker } from "./answer";
 
 /** Those that are there first; then by name. */
 export function inOrder(workers: readonly Worker[]): Worker[] {
   return [...workers].sort((a, b) => Number(a.lost) - Number(b.lost) || a.name.localeCompare(b.name));
+}
+
+/** What has been in hand for longest first: that is where something hangs. */
+export function longestFirst(steps: readonly WorkIn[]): WorkIn[] {
+  return [...steps].sort((a, b) => Date.parse(a.since) - Date.parse(b.since) || a.workflow_id.localeCompare(b.workflow_id) || a.index - b.index);
 }
 
 /** Slots of the workers that are there, and how many are in use; `slots` is null when none has told. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Overview, Queue, Worker } from "../../src/workers/answer";
-import { commandFor, counted, inOrder, listeners, queuesInOrder, slotsOf, summary, unheard, waitsInWords } from "../../src/workers/overview";
+import { commandFor, counted, inOrder, listeners, longestFirst, queuesInOrder, slotsOf, summary, unheard, waitsInWords } from "../../src/workers/overview";
 
 const worker = (name: string, more: Partial<Worker> = {}): Worker => ({
   name, host: "alpha", pid: 1, started_at: "2026-01-01T00:00:00Z", pool: "threads", concurrency: 4, queues: ["default"], lost: false, steps: [], ...more,
@@ -44,6 +44,11 @@ test("one line says it all", () => {
 test("workers that are there come first, queues where something waits come first", () => {
   expect(inOrder([worker("b"), worker("a", { lost: true }), worker("c")]).map((one) => one.name)).toEqual(["b", "c", "a"]);
   expect(queuesInOrder([queue("a"), queue("b", 1), queue("c")]).map((one) => one.name)).toEqual(["b", "a", "c"]);
+});
+
+test("of what a worker has in hand the longest comes first", () => {
+  const later = { ...step, workflow_id: "v", since: "2026-01-01T00:00:09.5+00:00" };
+  expect(longestFirst([later, step]).map((one) => one.workflow_id)).toEqual(["w", "v"]);
 });
 
 test("the command names the queue, quoted where a shell needs it, and a worker of its own name", () => {
