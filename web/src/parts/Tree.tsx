@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Json } from "../api/types";
 import { Copy } from "./Copy";
@@ -53,6 +53,11 @@ export function Tree({ value, label, title, empty = "Nothing here." }: TreeProps
     if (virtual) control.current?.focus(index);
     else box.current?.querySelectorAll<HTMLElement>(".tree-row")[index]?.focus();
   };
+  // A tree that becomes long is drawn another way: who was in it stays where they were.
+  const within = useRef(false);
+  useLayoutEffect(() => {
+    if (within.current) focus(here);
+  }, [virtual]);
   const toggle = (row: TreeRow, open = !row.open) => setToggled((before) => new Map(before).set(row.path, open));
   const onKeyDown = (event: KeyboardEvent) => {
     const row = rows[here];
@@ -86,7 +91,12 @@ export function Tree({ value, label, title, empty = "Nothing here." }: TreeProps
     />
   );
   return (
-    <div class="tree" ref={box}>
+    <div
+      class="tree" ref={box}
+      onFocusIn={(event) => { within.current = (event.target as Element).classList.contains("tree-row"); }}
+      // Nothing is said of where the focus went when what had it was taken away.
+      onFocusOut={(event) => { if (event.relatedTarget !== null) within.current = false; }}
+    >
       <div class="tree-bar">
         {title && <h3>{title}</h3>}
         {size >= SEARCH_FROM && !asJson && (

@@ -4,6 +4,7 @@ import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import { get } from "../../api/client";
 import type { LogEvent, LogPiece } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { onWake, seen } from "../../live/waking";
 import { pollMs } from "../../session";
 import { LineBuffer } from "./lines";
 import { Early, place, type Piece } from "./pieces";
@@ -49,12 +50,11 @@ export class LogReader {
       known = mark;
       void this.read();
     });
-    const seen = () => { if (!document.hidden) this.plan(0); };
-    document.addEventListener("visibilitychange", seen);
+    const asleep = onWake(() => this.plan(0));
     return () => {
       unlisten();
       unwatch();
-      document.removeEventListener("visibilitychange", seen);
+      asleep();
       clearTimeout(this.timer);
       cancelAnimationFrame(this.frame);
       this.stopped.abort();
@@ -155,7 +155,7 @@ export class LogReader {
   /** When to read next: soon to close a gap, now and then while it goes on; not while nobody looks. */
   private plan(afterMs?: number): void {
     clearTimeout(this.timer);
-    if (this.stopped.signal.aborted || document.hidden) return;
+    if (this.stopped.signal.aborted || !seen()) return;
     const wait = afterMs ?? this.pause();
     if (wait !== null) this.timer = window.setTimeout(() => void this.read(), wait);
   }

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { get } from "../../api/client";
 import type { StepOfPage, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { onWake, seen } from "../../live/waking";
 import { stepMark } from "../panel/reading";
 
 export interface AllSteps {
@@ -53,7 +54,8 @@ class StepsReader {
     let reading = false;
     let last = 0;
     const read = async () => {
-      if (reading || stopped.signal.aborted) return;
+      // Nobody looks: there is time for it when somebody does.
+      if (reading || stopped.signal.aborted || !seen()) return;
       reading = true;
       last = Date.now();
       let again: number | null = null;
@@ -89,8 +91,9 @@ class StepsReader {
         plan();
       }
     });
+    const asleep = onWake(() => { if (this.cursor !== null || this.stale.size > 0) plan(0); });
     plan(0);
-    return () => { stopped.abort(); clearTimeout(timer); unwatch(); unlisten(); };
+    return () => { stopped.abort(); clearTimeout(timer); unwatch(); unlisten(); asleep(); };
   }
 
   /** Put the newer of what the state says over what was read; true when something has to be read again. */

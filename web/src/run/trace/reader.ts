@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { get } from "../../api/client";
 import type { TraceEntry } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { onWake, seen } from "../../live/waking";
 
 export interface TraceState {
   entries: readonly TraceEntry[];
@@ -45,7 +46,8 @@ class TraceReader {
     let reading = false;
     let wanted = false;
     const read = async () => {
-      if (reading || stopped.signal.aborted) {
+      // Nobody looks: there is time for it when somebody does.
+      if (reading || stopped.signal.aborted || !seen()) {
         wanted = true;
         return;
       }
@@ -66,13 +68,14 @@ class TraceReader {
       clearTimeout(timer);
       timer = window.setTimeout(() => void read(), afterMs);
     };
+    const asleep = onWake(() => { if (wanted || this.shown.peek().problem !== null) plan(0); });
     let first = true;
     const unwatch = effect(() => {
       void this.feed.state.value?.version;
       plan(first ? 0 : QUIET_MS);
       first = false;
     });
-    return () => { stopped.abort(); clearTimeout(timer); unwatch(); };
+    return () => { stopped.abort(); clearTimeout(timer); unwatch(); asleep(); };
   }
 
   private async readOn(stopped: AbortSignal): Promise<void> {
