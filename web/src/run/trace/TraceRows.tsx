@@ -57,7 +57,7 @@ function Entry({ runId, entry, start, withStep, open, toggle }: EntryProps) {
         <span class="trace-words">
           {words}
           {by !== null && <span class="muted"> by {by}</span>}
-          {entry.status !== null && entry.kind !== "started" && entry.status !== entry.kind && <span class="muted"> · run {entry.status}</span>}
+          {entry.status !== null && entry.kind !== "started" && entry.kind !== "resumed" && entry.status !== entry.kind && <span class="muted"> · run {entry.status}</span>}
         </span>
         {reason !== null && <span class="trace-reason truncate" title={reason}>{reason}</span>}
         {entry.omitted > 0 && <span class="tag" title="Begins and ends of later attempts are counted, not written">+{entry.omitted.toLocaleString()} more not written</span>}
