@@ -35,7 +35,6 @@ export function StepRow(props: StepRowProps) {
   const action = editor.known.actions.get(step.action);
   const faults = faultsWithin(editor.faults, `/steps/${step.id}`);
   const count = Object.keys(faults).length;
-  const title = step.label || action?.summary.replace(/`/g, "") || step.key;
   const name = step.label || step.key;
   const panel = `${step.id}-panel`;
   return (
@@ -60,8 +59,8 @@ export function StepRow(props: StepRowProps) {
         <button type="button" class="start-step-open-button" aria-expanded={open} aria-controls={panel} onClick={() => editor.setOpen(step.id, !open)}>
           <span class="start-step-number">{state !== null && state.status !== "pending" ? <StatusMark status={shownStepStatus(state)} percent={state.progress?.percent ?? null} /> : index + 1}</span>
           <span class="start-step-text">
-            <span class="start-step-title">{title}</span>
-            <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} summary={step.label === "" ? undefined : action?.summary} />
+            <span class="start-step-title">{name}</span>
+            <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} summary={action?.summary} />
           </span>
           {count > 0 && editor.tried && <span class="start-faults tone-red">{count === 1 ? "1 fault" : `${count} faults`}</span>}
           <code class="start-step-action truncate">{step.action}</code>
@@ -83,7 +82,7 @@ export function StepRow(props: StepRowProps) {
       {open && (
         <div class="start-step-panel" id={panel}>
           {faults["/action"] !== undefined && <p class="fault" role="alert" data-place={`/steps/${step.id}/action`}>{faults["/action"]}</p>}
-          {action !== undefined && step.label !== "" && <p class="muted small"><Marked text={action.summary} /></p>}
+          {action !== undefined && <p class="muted small"><Marked text={action.summary} /></p>}
           {whole && <StepNames {...props} faults={faults} />}
           <SchemaForm
             schema={action === undefined ? ANYTHING : sparing(action)} value={step.params} onChange={(params) => props.set({ params })} faults={faultsWithin(faults, "/params")}

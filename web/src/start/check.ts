@@ -7,7 +7,6 @@ import type { Schema } from "./form/schema";
 import { isObject } from "./form/schema";
 import { validate } from "./form/validate";
 import { OPTIONS_SCHEMA, POLICY_SCHEMA } from "./policySchema";
-import { presetOf } from "./provisioning";
 import { readTarget } from "./target";
 
 export interface Known {
@@ -74,7 +73,7 @@ function checkStep(step: StepDraft, known: Pick<Known, "actions" | "may" | "role
 /** The schema of an action's parameters, without the need for what the server's settings fill in. */
 export function sparing(action: Action): Schema {
   const schema = action.parameters as Schema;
-  const preset = presetOf(action);
+  const preset = action.preset;
   return preset.length === 0 ? schema : { ...schema, required: (schema.required ?? []).filter((name) => !preset.includes(name)) };
 }
 

@@ -27,12 +27,9 @@ export function provisioningDraft(actions: readonly Action[], delay: string): Dr
 
 /** Parameters without which the action cannot run and which the server's settings do not fill in. */
 export function stillNeeded(action: Action): string[] {
-  const preset = new Set(presetOf(action));
+  const preset = new Set(action.preset);
   return ((action.parameters as Schema).required ?? []).filter((name) => !preset.has(name));
 }
-
-/** Parameters that the server's settings give when a step leaves them out. */
-export const presetOf = (action: Action): readonly string[] => (action as { preset?: string[] }).preset ?? [];
 
 /** The form as the run in hand was started: its host, and which steps were on; without one the host of the latest run. */
 export function restored(draft: Draft, current: State | null, latest: string | undefined): Draft {

@@ -10,7 +10,7 @@ import { found } from "../../src/start/search";
 import { paramsRead, paramsSchema, stepSummary } from "../../src/start/summary";
 
 const action = (name: string, given: Partial<Action> = {}): Action =>
-  ({ name, summary: `${name} does something`, role: "operator", needs_host: name.startsWith("ssh."), parameters: { type: "object", properties: {} }, ...given }) as Action;
+  ({ name, summary: `${name} does something`, role: "operator", needs_host: name.startsWith("ssh."), parameters: { type: "object", properties: {} }, preset: [] as string[], ...given }) as Action;
 
 const ACTIONS = [
   action("noop", { parameters: { type: "object", properties: { message: { type: "string", maxLength: 5 } }, additionalProperties: true } }),
@@ -123,7 +123,7 @@ describe("the check before a start", () => {
   });
 
   it("does not need what the server's settings fill in", () => {
-    const preset = { ...ACTIONS[3]!, preset: ["local"] } as Action;
+    const preset = { ...ACTIONS[3]!, preset: ["local"] };
     const draft = { ...emptyDraft(), connection: "root@gpu", steps: [newStep("ssh.sync_instance", [])] };
     expect(faults(draft)).toEqual({ "/steps/sync_instance/params/local": "Required." });
     expect(faultsOf({ ...draft, steps: [newStep("ssh.sync_instance", [])] }, { ...known, actions: new Map([[preset.name, preset]]) })).toEqual({});

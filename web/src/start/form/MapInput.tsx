@@ -35,7 +35,7 @@ export function MapInput({ id, schema, value, onChange, at, disabled }: InputPro
   };
   const add = () => {
     set([...shown, { id: (last.current += 1), name: "", value: blank(values, root) }]);
-    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(".form-pair:last-of-type input")?.focus());
+    requestAnimationFrame(() => [...(list.current?.querySelectorAll<HTMLElement>(":scope > .form-pair") ?? [])].at(-1)?.querySelector("input")?.focus());
   };
   return (
     <div class="form-list" ref={list}>
