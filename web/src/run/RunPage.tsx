@@ -71,12 +71,13 @@ function Shown({ feed, state }: { feed: RunFeed; state: State }) {
   }), [controls.askStep]);
   const inHand = state.steps.find((step) => step.index === state.current_step);
   const asked = controls.asked;
+  const connection = feed.connection.value;
 
   return (
-    <div class={`run-page${open === null ? "" : " run-page-open"}`}>
+    <div class={`run-page${open === null ? "" : " run-page-open"}${connection.kind === "offline" ? " run-page-away" : ""}`}>
       <div class="run-page-head" ref={head}>
         <RunHead
-          state={state} durations={durations} arrival={arrival}
+          state={state} durations={durations} arrival={arrival} connection={connection}
           controls={<RunControls feed={feed} state={state} ask={controls.askRun} copy={(form) => void copyWorkflow(feed.runId, form)} />}
         />
         <Views state={state} view={view} />

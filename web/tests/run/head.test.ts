@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { remainingMs, remainingWords, roughly } from "../../src/run/head/estimate";
-import { announcement, pageTitle, quietLine, summaryLine } from "../../src/run/head/sentences";
+import { announcement, awayLine, pageTitle, quietLine, summaryLine } from "../../src/run/head/sentences";
 import { chain, run, step } from "./sample";
 
 const NOW = Date.parse("2026-01-01T12:00:00.000Z");
@@ -22,6 +22,10 @@ describe("what the page says of the whole run", () => {
     expect(quietLine(run(busy, { current_step: 1, stopping: true }), "reconnected")).toContain("Stopping");
     expect(quietLine(run(busy, { current_step: 1, status: "paused" }), null)).toContain("still runs to the end");
     expect(quietLine(run(chain({ key: "a", waiting_for: "signal" })), null)).toBe("Step 1 of 1 waits for an answer on the server; you can close this page.");
+  });
+  test("while the server is away it is said of when the picture is", () => {
+    expect(awayLine("16:31:06")).toContain("this is how it was at 16:31:06. The run goes on there");
+    expect(awayLine(null)).not.toContain("how it was");
   });
   test("nothing quiet is said of a run that ended", () => expect(quietLine(run(busy, { active: false }), null)).toBeNull());
 

@@ -4,7 +4,8 @@ import { useRef } from "preact/hooks";
 
 import type { State } from "../../api/types";
 import { duration } from "../../format/durations";
-import { exactTime, shortTime } from "../../format/times";
+import { clockTime, exactTime, shortTime } from "../../format/times";
+import type { Connection } from "../../live/feed";
 import { now } from "../../now";
 import { Bar } from "../../parts/Bar";
 import { Copy } from "../../parts/Copy";
@@ -14,11 +15,19 @@ import { shownRunStatus, STATUSES } from "../../theme/statuses";
 import { runPercent } from "../progress/percent";
 import { Elapsed } from "../steps/Ticking";
 import { type Durations, remainingMs, remainingWords } from "./estimate";
-import { type Arrival, nextWords, quietLine, summaryLine } from "./sentences";
+import { type Arrival, awayLine, nextWords, quietLine, summaryLine } from "./sentences";
 import "./head.css";
 
+interface Props {
+  state: State;
+  durations: Durations | null;
+  arrival: Arrival;
+  connection: Connection;
+  controls: ComponentChildren;
+}
+
 /** The run as a whole: what it is, where it stands, how far it is, and what the page says about it. */
-export function RunHead({ state, durations, arrival, controls }: { state: State; durations: Durations | null; arrival: Arrival; controls: ComponentChildren }) {
+export function RunHead({ state, durations, arrival, connection, controls }: Props) {
   const status = shownRunStatus(state);
   const percent = runPercent(state);
   const done = state.counts.completed + state.counts.skipped;
@@ -45,18 +54,18 @@ export function RunHead({ state, durations, arrival, controls }: { state: State;
           <Remaining state={state} durations={durations} />
         </span>
       </div>
-      <RunSays state={state} arrival={arrival} />
+      <RunSays state={state} arrival={arrival} connection={connection} />
     </header>
   );
 }
 
 /** The quiet line of a run that goes on, or what became of it and what can be done next. */
-function RunSays({ state, arrival }: { state: State; arrival: Arrival }) {
+function RunSays({ state, arrival, connection }: { state: State; arrival: Arrival; connection: Connection }) {
   const summary = summaryLine(state);
   const next = nextWords(state);
   return (
     <div class="run-says" role="status" aria-live="polite">
-      {summary === null ? <p class="run-quiet">{quietLine(state, arrival)}</p> : (
+      {summary === null ? <p class="run-quiet">{connection.kind === "offline" ? awayLine(connection.asOf === null ? null : clockTime(connection.asOf)) : quietLine(state, arrival)}</p> : (
         <p class={`run-summary run-summary-${state.status}`}>
           <strong>{summary}</strong>{next && <span class="muted"> {next}</span>}
         </p>

@@ -38,6 +38,10 @@ function waitsOf(state: State): string {
   return step?.waiting_for === "signal" ? "waits for an answer" : "waits";
 }
 
+/** In place of the quiet line while the server is away: what is shown is old, the run is not lost. */
+export const awayLine = (asOf: string | null): string =>
+  `${asOf === null ? "The server cannot be reached." : `The server cannot be reached: this is how it was at ${asOf}.`} The run goes on there; this page follows again by itself.`;
+
 /** What became of the run: `8 steps in 4 m 12 s, 1 retry`. Null while it goes on. */
 export function summaryLine(state: State): string | null {
   if (state.active || !state.end_time) return null;
