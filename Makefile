@@ -4,7 +4,7 @@ PY = .venv/bin/python
 PACKAGES = schemas orchestration messaging workers api cli bench
 MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
 
-.PHONY: help setup web demo up lint test test-fast bench bench-http bench-history docs lock clean
+.PHONY: help setup web demo up lint test test-fast bench bench-http bench-history docs screenshots lock clean
 
 help:
 	@echo 'make demo       set up all that is needed and provision a sandbox host, watched live'
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench      durable steps against Celery alone, DBOS, Prefect and procrastinate (ARGS=--quick)'
 	@echo 'make bench-http  polling, starts and the relay, beside a bare Flask answer (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
+	@echo 'make screenshots  pictures of all pages in build/screenshots, and the two of the README'
 	@echo 'make docs       docs/configuration.md from the settings'
 	@echo 'make lock       the lock files again (needs uv)'
 	@echo 'make clean      remove the virtual environment and caches'
@@ -64,6 +65,9 @@ bench-history: setup
 
 docs: setup
 	$(PY) -m cli.configuration > docs/configuration.md
+
+screenshots: web
+	$(PY) -m tests.browser.screenshots build/screenshots --readme
 
 UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--only-binary :all: --quiet

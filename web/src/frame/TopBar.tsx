@@ -19,7 +19,7 @@ export function TopBar() {
       </div>
       <ConnectionWord />
       <button type="button" class="top-bar-search" aria-label={`Search and commands ${keys}`} aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K" onClick={openPalette}>
-        <SearchIcon size={16} /><span class="top-bar-search-word">Search and commands</span><kbd>{keys}</kbd>
+        <SearchIcon size={16} /><span class="top-bar-search-word">Search and commands</span>{" "}<kbd>{keys}</kbd>
       </button>
       <AccountMenu />
     </header>
