@@ -12,6 +12,8 @@ export const templates = signal<readonly TemplateHead[] | null>(null);
 /** Why they could not be read. What was read before stays. */
 export const catalogueError = signal<unknown>(null);
 
+let actionsText = "";
+
 /** Read both; what is shown stays meanwhile. */
 export async function readCatalogue(): Promise<void> {
   try {
@@ -19,8 +21,11 @@ export async function readCatalogue(): Promise<void> {
     batch(() => {
       const before = actions.peek();
       // The same actions stay the same map: what was checked against them holds.
-      if (before === null || JSON.stringify([...before.values()]) !== JSON.stringify(known.actions)) {
-        actions.value = new Map(known.actions.map((action) => [action.name, action]));
+      const text = JSON.stringify(known.actions);
+      if (before === null || text !== actionsText) {
+        actionsText = text;
+        // While servers are replaced one by one, an older one may answer, which names no presets.
+        actions.value = new Map(known.actions.map((action) => [action.name, { ...action, preset: action.preset ?? [] }]));
       }
       templates.value = kept;
       catalogueError.value = null;
