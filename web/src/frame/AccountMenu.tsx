@@ -6,7 +6,7 @@ import { say } from "../parts/notices";
 import { paths, route } from "../router";
 import { me } from "../session";
 import { openKeys } from "./frame-keys";
-import { KeysIcon, PersonIcon, SignOutIcon } from "./icons";
+import { ApiIcon, KeysIcon, PersonIcon, SignOutIcon } from "./icons";
 import { NotificationSwitch } from "./NotificationSwitch";
 import { SchemeChoice } from "./SchemeChoice";
 
@@ -55,6 +55,7 @@ export function AccountMenu() {
           <ul>
             <li><a class="account-menu-item" href={paths.account()}><PersonIcon />{who?.role === "admin" ? "Account, tokens and audit" : "Account and sessions"}</a></li>
             <li><button type="button" class="account-menu-item" onClick={() => { setOpen(false); openKeys(); }}><KeysIcon />Keys<kbd>?</kbd></button></li>
+            <li><a class="account-menu-item" href="/api"><ApiIcon />HTTP interface</a></li>
             <li><button type="button" class="account-menu-item" onClick={() => void signOut()}><SignOutIcon />Sign out</button></li>
           </ul>
         </section>

@@ -23,6 +23,7 @@ export const KeysIcon = () => <Icon><rect x="2.5" y="5" width="15" height="10" r
 export const SignOutIcon = () => <Icon><path d="M11.5 3.5H5.5a1.5 1.5 0 0 0-1.5 1.5v10a1.5 1.5 0 0 0 1.5 1.5h6M9 10h8M14 7l3 3-3 3" /></Icon>;
 export const GoIcon = () => <Icon><path d="M4 10h11M10.5 5.5L15 10l-4.5 4.5" /></Icon>;
 export const CommandIcon = () => <Icon><path d="M4.5 5.5L9 10l-4.5 4.5M10.5 15H16" /></Icon>;
+export const ApiIcon = () => <Icon><path d="M7.5 4.5L3 10l4.5 5.5M12.5 4.5L17 10l-4.5 5.5" /></Icon>;
 
 /** The mark of the project, as in its icon. */
 export const PerdureMark = () => <img class="perdure-mark" src="/static/mark.svg" width="22" height="22" alt="" />;

@@ -23,6 +23,8 @@ effect(() => {
 
 /** Name the page until another one is shown: in the window's title, and in the top bar, there by `inBar` if it is given. */
 export function setTitle(title: string, inBar: string = title): void {
-  document.title = `${title} · Perdure`;
+  const whole = `${title} · Perdure`;
+  // Runs tell their percent here many times a second, and the browser redraws its tab each time, changed or not.
+  if (document.title !== whole) document.title = whole;
   heading.value = inBar;
 }
