@@ -82,7 +82,7 @@ export function StepRow(props: StepRowProps) {
       {open && (
         <div class="start-step-panel" id={panel}>
           {faults["/action"] !== undefined && <p class="fault" role="alert" data-place={`/steps/${step.id}/action`}>{faults["/action"]}</p>}
-          {action !== undefined && <p class="muted small"><Marked text={action.summary} /></p>}
+          {action !== undefined && stepSummary(step) !== null && <p class="muted small"><Marked text={action.summary} /></p>}
           {whole && <StepNames {...props} faults={faults} />}
           <SchemaForm
             schema={action === undefined ? ANYTHING : sparing(action)} value={step.params} onChange={(params) => props.set({ params })} faults={faultsWithin(faults, "/params")}
@@ -123,7 +123,7 @@ function StepNames({ step, set, setKey, held, faults }: StepRowProps & { faults:
           id={`${step.id}-key`} type="text" class="mono" value={step.key} disabled={held} spellcheck={false} autocomplete="off" autocapitalize="off" aria-invalid={faults["/key"] ? true : undefined}
           aria-describedby={`${step.id}-key-hint`} onInput={(event) => setKey(event.currentTarget.value)}
         />
-        <p class={faults["/key"] ? "fault" : "hint"} id={`${step.id}-key-hint`}>{faults["/key"] ?? `other steps read it as {{ steps.${step.key}.result }}`}</p>
+        <p class={faults["/key"] ? "fault" : "hint"} id={`${step.id}-key-hint`}>{faults["/key"] ?? `read as {{ steps.${step.key}.result }}`}</p>
       </div>
     </div>
   );
