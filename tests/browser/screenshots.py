@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.chromium import MISSING, chromium
 from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site, step
@@ -86,7 +86,7 @@ def take(browser: Browser, site: Site, folder: Path, runs: dict[str, str]) -> No
 def take_for_readme(browser: Browser, site: Site, runs: dict[str, str]) -> None:
     """The two that README.md shows."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    size = {"width": 1120, "height": 640}
+    size = ViewportSize(width=1120, height=640)
     context = browser.new_context(base_url=site.url, color_scheme="light", reduced_motion="reduce", viewport=size)
     context.request.post("/auth/exchange", data={"token": TOKEN}, headers={"Origin": site.url})
     page = context.new_page()

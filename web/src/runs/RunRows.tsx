@@ -41,9 +41,11 @@ export function RunRows({ rows, fresh, selection, total, stale, busy, onSelect, 
   }
   const all = rows.length > 0 && rows.every((row) => selection.ids.has(row.run.workflow_id));
   const some = !all && selection.ids.size > 0;
+  // Where no run has a target the others get its room.
+  const targets = rows.some((row) => row.run.host !== null);
   return (
     <div
-      class={`run-rows${stale ? " run-rows-stale" : ""}`} role="table" aria-label="Runs" aria-rowcount={total === null ? -1 : total + 1} aria-busy={busy}
+      class={`run-rows${stale ? " run-rows-stale" : ""}${targets ? "" : " run-rows-targetless"}`} role="table" aria-label="Runs" aria-rowcount={total === null ? -1 : total + 1} aria-busy={busy}
       onPointerEnter={(event) => { if (event.pointerType === "mouse") onPoint(true); }}
       onPointerLeave={(event) => { if (event.pointerType === "mouse") onPoint(false); }}
     >
