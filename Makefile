@@ -43,12 +43,11 @@ lint: setup
 	.venv/bin/lint-imports
 	@sh scripts/web.sh --check
 
-# Many tests wait for leases and restarts rather than compute, so two at once suit two cores, in the order of
-# tests/conftest.py: the files that take long first.
+# In the order of tests/conftest.py: the files that take long first.
 TWO_AT_ONCE = -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint
-	$(PY) -m pytest tests $(TWO_AT_ONCE)
+	@sh scripts/test.sh
 
 test-fast: setup
 	$(PY) -m pytest tests -q $(TWO_AT_ONCE) -m 'not fault and not slow'
