@@ -28,7 +28,8 @@ export function onKeyDown(event: KeyboardEvent): void {
   const typing = target !== null && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
   const mod = event.ctrlKey || event.metaKey;
   if (event.altKey || event.defaultPrevented || (typing && !mod)) return;
-  if (!mod && document.querySelector("dialog[open]")) return;
+  // What stands above the page has its own keys: nothing may happen behind it.
+  if (document.querySelector("dialog[open]")) return;
   // Enter and Space belong to the button or link that has the focus.
   if ((event.key === "Enter" || event.key === " ") && target?.closest("a, button, summary")) return;
   const key = `${mod ? "mod+" : ""}${event.key.length === 1 && mod ? event.key.toLowerCase() : event.key}`;

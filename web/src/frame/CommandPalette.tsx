@@ -47,6 +47,16 @@ function Palette() {
     dialog.current?.showModal();
     return stopSearch;
   }, []);
+  useEffect(() => {
+    // The key that opened it closes it: the page's own keys rest while a dialog is open.
+    const toggle = (event: KeyboardEvent) => {
+      if (event.altKey || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
+      event.preventDefault();
+      close();
+    };
+    document.addEventListener("keydown", toggle);
+    return () => document.removeEventListener("keydown", toggle);
+  }, []);
   useEffect(() => searchRuns(typed), [typed]);
 
   const parts = sections(typed, offered, knownRuns.value);
