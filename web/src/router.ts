@@ -24,7 +24,9 @@ export const query = computed(() => here.value.searchParams);
 
 /** `/runs/<id>`, `/runs/<id>/timeline`, `/runs/<id>/steps/<key>/<tab>`, ... */
 export function parse(path: string): Route {
-  const [first = "", id, second, third, fourth] = path.split("/").filter(Boolean).map(decodeURIComponent);
+  const parts = partsOf(path);
+  if (parts === null) return { page: "unknown", path };
+  const [first = "", id, second, third, fourth] = parts;
   if (first === "" || (first === "runs" && id === undefined)) return { page: "runs" };
   if (first === "runs" && id !== undefined) {
     if (second === "steps" && third !== undefined) {
@@ -36,6 +38,15 @@ export function parse(path: string): Route {
   }
   if ((first === "start" || first === "workers" || first === "account") && id === undefined) return { page: first };
   return { page: "unknown", path };
+}
+
+/** Null where the address is broken: `%` without the two digits of a byte, or bytes that are no text. */
+function partsOf(path: string): string[] | null {
+  try {
+    return path.split("/").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    return null;
+  }
 }
 
 export const paths = {
