@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from api.services import Services
 from orchestration.core.decide import Failed, StepError
 from orchestration.engine.runs import Runs
-from orchestration.errors import StoreUnavailable
+from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.store.accounts import list_audit
 from schemas.answers import ControlledManyAnswer, ControlledRun
 from tests.api.workflow.conftest import Worker
@@ -66,25 +66,44 @@ def test_each_run_is_on_the_audit_record(operator: FlaskClient, services: Servic
     assert (records["nobody"].outcome, records["nobody"].detail) == ("refused", {"of": 2, "code": "unknown_run"})
 
 
-def test_when_the_database_goes_away_the_rest_is_not_tried(
-    operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_ids = [start(operator, "a") for _ in range(3)]
+def raise_at(monkeypatch: pytest.MonkeyPatch, errors: dict[int, Exception]) -> list[str]:
+    """Have pauses fail, counted from 1; answers the runs that were tried."""
     tried: list[str] = []
+    original = Runs.pause
 
     def pause(runs: Runs, run_id: str, actor: Any) -> Any:
         tried.append(run_id)
-        if len(tried) == 2:
-            raise StoreUnavailable("postgresql://user:secret@db is away")
+        if len(tried) in errors:
+            raise errors[len(tried)]
         return original(runs, run_id, actor)
 
-    original = Runs.pause
     monkeypatch.setattr(Runs, "pause", pause)
+    return tried
+
+
+def test_when_the_database_is_away_the_rest_is_not_tried(
+    operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_ids = [start(operator, "a") for _ in range(4)]
+    away = StoreUnavailable("postgresql://user:secret@db is away")
+    tried = raise_at(monkeypatch, {2: away, 3: away})
     runs = control(operator, "pause", *run_ids)
-    assert tried == run_ids[:2]
-    assert [run.success for run in runs.values()] == [True, False, False]
+    assert tried == run_ids[:3]
+    assert [run.success for run in runs.values()] == [True, False, False, False]
     assert "not known" in runs[run_ids[1]].message
-    assert "not tried" in runs[run_ids[2]].message
+    assert "not tried" in runs[run_ids[3]].message
+
+
+def test_a_run_that_is_locked_or_broken_stops_no_other_and_all_are_recorded(
+    operator: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_ids = [start(operator, "a") for _ in range(4)]
+    raise_at(monkeypatch, {1: StoreUnavailable("lock timeout"), 3: StoreRefused("secret")})
+    runs = control(operator, "pause", *run_ids)
+    assert [run.success for run in runs.values()] == [False, True, False, True]
+    assert "secret" not in runs[run_ids[2]].message
+    recorded = {record.target: record.outcome for record in list_audit(services.database, limit=4)}
+    assert [recorded[run_id] for run_id in run_ids] == ["failed", "done", "failed", "done"]
 
 
 @pytest.mark.parametrize(
