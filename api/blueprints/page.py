@@ -18,6 +18,7 @@ bp = Blueprint("page", __name__)
 
 # As in web/src/router.ts; what lies below a run is for the page to read.
 ADDRESSES = ("/runs", "/runs/<path:place>", "/start", "/workers", "/account")
+LONGEST_NAME = 200
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -45,6 +46,8 @@ for address in ADDRESSES:
 @public
 def asset(name: str) -> Response:
     """Answer a file of the page, compressed as it was when the page was built."""
+    if len(name) > LONGEST_NAME:
+        raise NotFound  # asking the file system for one of more than 255 characters is an error
     folder = _built().assets
     takes_gzip = request.accept_encodings.quality("gzip") > 0
     is_packed = takes_gzip and not name.endswith(".gz") and (folder / f"{name}.gz").is_file()
