@@ -7,7 +7,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from orchestration.errors import StoreUnavailable
@@ -20,6 +22,8 @@ _HERE = Path(__file__).parent
 def migrate(url: str) -> None:
     """Apply the migrations that are missing, then install this version's functions in their own schema.
 
+    A database that a later release has migrated is left as it is.
+
     Raises: StoreUnavailable when PostgreSQL cannot be reached.
     """
     _reach(url)
@@ -31,11 +35,26 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(_HERE / "migrations").replace("%", "%%"))
     config.attributes["configure_logger"] = False
     with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+        is_ours = not _is_of_a_later_release(connection, config)
+        if is_ours:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
     engine.dispose()
-    _install_functions(url)
+    if is_ours:
+        _install_functions(url)
+
+
+def _is_of_a_later_release(connection: Connection, config: Config) -> bool:
+    """Whether the database holds a migration that is not known here.
+
+    Then there is nothing to do: its tables and its functions serve this release too, and ours would take from a later
+    one that runs beside us what it calls.
+    """
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    found = MigrationContext.configure(connection).get_current_heads()
+    connection.rollback()
+    return not known.issuperset(found)
 
 
 @retry(

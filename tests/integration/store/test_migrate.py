@@ -38,6 +38,18 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     database.close()
 
 
+def test_a_database_of_a_later_release_is_left_as_it_is(database_url: str) -> None:
+    """Going back is starting the release before, beside processes of the later one perhaps."""
+    database = Database(database_url)
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.execute(f"CREATE FUNCTION {FUNCTIONS_SCHEMA}.of_later() RETURNS integer LANGUAGE sql AS 'SELECT 7'")
+    database.execute(f"COMMENT ON SCHEMA {FUNCTIONS_SCHEMA} IS 'later'")
+    migrate(database_url)
+    assert database.call("SELECT of_later()") == 7
+    assert database.call("SELECT version_num FROM alembic_version") == "9999"
+    database.close()
+
+
 def test_migrations_go_forward_only() -> None:
     scripts = [revision.module for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
     assert len(scripts) >= 5
