@@ -71,7 +71,17 @@ install_packages() { # the packages of the lock file, if they are not there
     stamp=web/node_modules/.perdure
     if [ "$(cat "$stamp" 2>/dev/null)" = "$key" ]; then return 0; fi
     echo "Getting the packages of the page"
-    npm_run ci --ignore-scripts --prefer-offline --fetch-retries=1 --fetch-retry-mintimeout=1000 >"$log" 2>&1 || return 1
+    # Where the registry cannot be reached, each try may take minutes to say so: it is not tried again for a while.
+    if [ "$failure" -eq 0 ] && [ -n "$(find "$made/unreachable" -mmin -10 2>/dev/null)" ]; then
+        echo "npm's registry could not be reached some minutes ago" >"$log"
+        return 1
+    fi
+    if ! npm_run ci --ignore-scripts --prefer-offline --fetch-timeout=20000 --fetch-retries=1 \
+        --fetch-retry-mintimeout=1000 >"$log" 2>&1; then
+        : >"$made/unreachable"
+        return 1
+    fi
+    rm -f "$made/unreachable"
     printf '%s\n' "$key" >"$stamp"
 }
 
@@ -79,7 +89,9 @@ describe_api() { # web/openapi.json and the types made from it, if the document 
     "$python" -m api.openapi_document >"$made/openapi.json" 2>"$log" || return 1
     document="$(cksum <"$made/openapi.json")"
     if cmp -s "$made/openapi.json" web/openapi.json && [ -f web/src/api/schema.gen.ts ]; then return 0; fi
-    mv "$made/openapi.json" web/openapi.json
+    # Without the old types: should this be interrupted, it is done again.
+    rm -f web/src/api/schema.gen.ts
+    mv "$made/openapi.json" web/openapi.json || return 1
     npm_run run types >"$log" 2>&1
 }
 
@@ -89,10 +101,13 @@ build_page() {
     app=api/static/app
     # First what the new document names, then the document itself in one move. What pages that are open still name, stays
     # a day.
-    mkdir -p "$app/assets"
-    cp -R "$made/page/assets/." "$app/assets/"
-    find "$app/assets" -type f -mtime +0 -exec rm -f {} +
-    mv -f "$made/page/index.html" "$app/index.html"
+    mkdir -p "$app/assets" || return 1
+    # What the document that goes now names, was in use until now.
+    if [ -f "$made/named" ]; then (cd "$app/assets" && xargs touch -c <"../../../../$made/named") || return 1; fi
+    cp -R "$made/page/assets/." "$app/assets/" || return 1
+    find "$app/assets" -type f -mtime +0 -exec rm -f {} + || return 1
+    mv -f "$made/page/index.html" "$app/index.html" || return 1
+    ls "$made/page/assets" >"$made/named"
 }
 
 fail() { # WHAT could not be done: says so, with the last words of what tried it
