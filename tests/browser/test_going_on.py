@@ -160,6 +160,29 @@ def test_signing_in_again_keeps_what_was_typed(site: Site, visit: Visit) -> None
     expect(connection).to_have_value("ssh -p 2838 root@10.1.2.3")
 
 
+def test_signing_in_by_another_tab_lets_the_page_go_on_by_itself(site: Site, visit: Visit) -> None:
+    page = visit("/start?mode=host")
+    connection = page.get_by_label("Connection").first
+    connection.fill("ssh -p 2838 root@10.1.2.3")
+    page.context.clear_cookies()
+    page.get_by_role("button", name=re.compile("^Run ")).first.click()
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    expect(dialog).to_be_visible()
+    # Coming back without having signed in changes nothing.
+    with page.expect_response("**/auth/me"):
+        page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(dialog).to_be_visible()
+    code = site.call("POST", "/auth/code", {})["code"]
+    other = page.context.new_page()
+    other.goto(f"/sign-in#code={code}")
+    expect(other.get_by_role("link", name="Start a run")).to_be_visible()
+    page.bring_to_front()
+    # Pages without a window on a screen are not told that they have the focus.
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(dialog).to_be_hidden()
+    expect(connection).to_have_value("ssh -p 2838 root@10.1.2.3")
+
+
 def test_the_link_of_the_server_signs_in_and_leads_to_the_runs(site: Site, visit: Visit) -> None:
     code = site.call("POST", "/auth/code", {})["code"]
     page = visit(f"/sign-in#code={code}", storage_state=None)

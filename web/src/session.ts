@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 import { get, sessionEnded } from "./api/client";
 import type { Config, Me, Role } from "./api/types";
 import { backoffMs } from "./live/backoff";
+import { onWake } from "./live/waking";
 
 export const me = signal<Me | null>(null);
 export const config = signal<Config | null>(null);
@@ -37,6 +38,9 @@ export async function readSession(): Promise<void> {
   if (sessionEnded.peek() || (me.peek() !== null && config.peek() !== null)) failures = 0;
   else retry = setTimeout(() => void readSession(), backoffMs(++failures));
 }
+
+/** Whoever comes back to the page may have signed in meanwhile, in another tab. Until the function that is returned is called. */
+export const readSessionOnWake = (): (() => void) => onWake(() => { if (sessionEnded.peek()) void readSession(); });
 
 /** Milliseconds between polls, the server's setting. */
 export const pollMs = computed(() => (config.value?.poll_interval ?? 2) * 1000);

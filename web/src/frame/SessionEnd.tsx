@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { call, Problem, sessionEnded } from "../api/client";
 import { Dialog } from "../parts/Dialog";
 import { messageOf } from "../parts/Failed";
-import { me, readSession } from "../session";
+import { me, readSession, readSessionOnWake } from "../session";
 
 // Somebody else must not go on in this one's page: then all of it is loaded anew.
 let known: string | null = null;
@@ -22,7 +22,9 @@ export function SessionEnd() {
   const [asked, setAsked] = useState(true);
   const ended = sessionEnded.value;
   useEffect(() => {
-    if (ended) setAsked(true);
+    if (!ended) return;
+    setAsked(true);
+    return readSessionOnWake();
   }, [ended]);
   if (!ended) return null;
   if (asked) return <SignInAgain close={() => setAsked(false)} />;
