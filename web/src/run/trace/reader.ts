@@ -2,7 +2,7 @@
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { get } from "../../api/client";
+import { get, sessionEnded } from "../../api/client";
 import type { TraceEntry } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
 import { onWake, seen } from "../../live/waking";
@@ -18,7 +18,7 @@ const PAGE = 1000;
 const QUIET_MS = 500;
 const AGAIN_MS = 5000;
 
-class TraceReader {
+export class TraceReader {
   private readonly shown = signal<TraceState>({ entries: [], complete: false, problem: null });
   private users = 0;
   private stop: (() => void) | null = null;
@@ -42,12 +42,16 @@ class TraceReader {
 
   private follow(): () => void {
     const stopped = new AbortController();
-    let timer = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    /** When the planned read is due, and how soon after the last one the next may be. */
+    let planned = Infinity;
+    let earliest = 0;
     let reading = false;
     let wanted = false;
     const read = async () => {
-      // Nobody looks: there is time for it when somebody does.
-      if (reading || stopped.signal.aborted || !seen()) {
+      planned = Infinity;
+      // Nobody looks, or may: there is time for it when somebody does.
+      if (reading || stopped.signal.aborted || !seen() || sessionEnded.peek()) {
         wanted = true;
         return;
       }
@@ -55,25 +59,33 @@ class TraceReader {
       wanted = false;
       try {
         await this.readOn(stopped.signal);
+        earliest = Date.now() + QUIET_MS;
       } catch (problem) {
         if (stopped.signal.aborted) return;
         this.shown.value = { ...this.shown.peek(), problem };
-        plan(AGAIN_MS);
+        earliest = Date.now() + AGAIN_MS;
+        wanted = true;
       } finally {
         reading = false;
       }
-      if (wanted) plan(QUIET_MS);
+      if (wanted) plan(earliest);
     };
-    const plan = (afterMs: number) => {
+    // What is planned is never put off: a run that changes all the time is read all the time.
+    const plan = (at: number) => {
+      if (at >= planned || stopped.signal.aborted) return;
+      planned = at;
       clearTimeout(timer);
-      timer = window.setTimeout(() => void read(), afterMs);
+      timer = setTimeout(() => void read(), Math.max(0, at - Date.now()));
     };
-    const asleep = onWake(() => { if (wanted || this.shown.peek().problem !== null) plan(0); });
-    let first = true;
+    const asleep = onWake(() => { if (wanted) plan(0); });
+    let version: number | null | undefined = null;
     const unwatch = effect(() => {
-      void this.feed.state.value?.version;
-      plan(first ? 0 : QUIET_MS);
-      first = false;
+      const now = this.feed.state.value?.version;
+      // Progress changes the state as well, but is nothing that a trace tells.
+      if (now === version) return;
+      version = now;
+      if (reading) wanted = true;
+      else plan(earliest);
     });
     return () => { stopped.abort(); clearTimeout(timer); unwatch(); asleep(); };
   }
