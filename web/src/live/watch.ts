@@ -52,6 +52,8 @@ class Watch {
   private users = 0;
   private linger: ReturnType<typeof setTimeout> | undefined;
   private countOut: (() => void) | null = null;
+  /** Nobody watches any more: whoever comes late, such as a control that the server answered only now, begins nothing. */
+  private ended = false;
   private readonly ends: (() => void)[] = [];
 
   constructor(readonly runId: string) {
@@ -113,12 +115,15 @@ class Watch {
   }
 
   private end(): void {
+    this.ended = true;
     watched.delete(this.runId);
     for (const end of this.ends) end();
     this.frame.cancel();
     clearTimeout(this.timer);
     this.reading?.abort();
     this.reading = null;
+    for (const resolve of this.waiting) resolve();
+    this.waiting = [];
   }
 
   private addListener<T>(to: Set<T>, listen: T): () => void {
@@ -133,6 +138,7 @@ class Watch {
   }
 
   private refresh(): Promise<void> {
+    if (this.ended) return Promise.resolve();
     return new Promise((resolve) => {
       this.put({ it: "wanted" });
       if (this.reading === null) resolve();
@@ -142,6 +148,7 @@ class Watch {
 
   /** Something happened: decide, do, and show how things stand. */
   private put(input: Input): void {
+    if (this.ended) return;
     const { machine, effects } = step(this.machine, input, { at: Date.now(), pollMs: pollMs.peek(), random: Math.random });
     this.machine = machine;
     clearTimeout(this.timer);
@@ -228,7 +235,7 @@ class Watch {
     if (this.view !== null) this.view = beforeReplay(this.view);
     const after = this.view?.position ?? null;
     const { joined, position } = await subscribe(this.runId, after);
-    if (watched.get(this.runId) !== this) return;
+    if (this.ended) return;
     if (joined && after === null) {
       // From now on: what came between the state and now is missing.
       if (this.view !== null && this.view.position === null) this.view = { ...this.view, position };
