@@ -16,7 +16,6 @@ export interface HostRun {
   refresh: () => void;
   /** Show this run from now on: it was just started. */
   watch: (runId: string) => void;
-  forget: () => void;
 }
 
 /** What goes on at a host, by its address `user@host:port`; null: no host is named. */
@@ -26,10 +25,10 @@ export function useHostRun(address: string | null): HostRun {
     pollList((tag, signal) => getTagged("/workflow/runs", tag, { query: { status: ["active"], host, limit: 1 }, signal })),
   );
   const found = settled === address ? (runs?.data.value?.runs[0] ?? null) : null;
-  const [watched, setWatched] = useState<string | null>(null);
-  useEffect(() => { if (found !== null) setWatched(found.workflow_id); }, [found?.workflow_id]);
-  useEffect(() => { if (settled !== null) setWatched((before) => (found === null ? null : before)); }, [settled]);
-  const feed = useFeed(watched, watchRun);
+  // Kept with the host it is at, so that it is never shown as another's.
+  const [watched, setWatched] = useState<{ address: string | null; runId: string } | null>(null);
+  useEffect(() => { if (found !== null) setWatched({ address: settled, runId: found.workflow_id }); }, [settled, found?.workflow_id]);
+  const feed = useFeed(watched !== null && watched.address === address ? watched.runId : null, watchRun);
   const state = feed?.state.value ?? null;
   const steps = useMemo(() => new Map(state?.steps.map((step) => [step.key, step])), [state]);
   return {
@@ -37,20 +36,20 @@ export function useHostRun(address: string | null): HostRun {
     state,
     stepOf: (key) => steps.get(key) ?? null,
     refresh: () => { void runs?.refresh(); void feed?.refresh(); },
-    watch: (runId) => { setWatched(runId); void runs?.refresh(); },
-    forget: () => setWatched(null),
+    watch: (runId) => { setWatched({ address, runId }); void runs?.refresh(); },
   };
 }
 
+/** The feed of this key; null until it is open. Between another key and the effect that opens its feed there is still the one before. */
 function useFeed<T extends { close: () => void }>(key: string | null, open: (key: string) => T): T | null {
-  const [feed, setFeed] = useState<T | null>(null);
+  const [opened, setOpened] = useState<{ key: string; feed: T } | null>(null);
   useEffect(() => {
-    if (key === null) return setFeed(null);
-    const opened = open(key);
-    setFeed(() => opened);
-    return () => opened.close();
+    if (key === null) return setOpened(null);
+    const feed = open(key);
+    setOpened({ key, feed });
+    return () => feed.close();
   }, [key]);
-  return key === null ? null : feed;
+  return opened !== null && opened.key === key ? opened.feed : null;
 }
 
 /** The value once it has not changed for a moment: not every key of an address is asked for. */
