@@ -1,31 +1,15 @@
-import { useState } from "preact/hooks";
-
-import { call } from "../api/client";
 import { Bar } from "../parts/Bar";
-import { messageOf } from "../parts/Failed";
-import { say } from "../parts/notices";
 import { StatusBadge } from "../parts/StatusMark";
 import { paths } from "../router";
 import { me, whyNotOperator } from "../session";
 import { shownRunStatus } from "../theme/statuses";
 import type { HostRun } from "./useHostRun";
+import { useStop } from "./useStop";
 
 /** The run that is at work on the host, with the button that stops it where Run stands otherwise. */
 export function HostRunStrip({ run, refresh }: { run: NonNullable<HostRun["active"]>; refresh: () => void }) {
-  const [asked, setAsked] = useState(false);
-  const stopping = run.stopping || asked;
+  const { stopping, stop } = useStop(run, refresh);
   const why = me.value === null ? null : whyNotOperator.value;
-  async function stop(): Promise<void> {
-    setAsked(true);
-    try {
-      const answer = await call("post", "/workflow/stop", { body: { workflow_id: run.workflow_id } });
-      if (!answer.active) say(`Run ${run.workflow_id} was stopped.`);
-    } catch (error) {
-      say(`Run ${run.workflow_id} could not be stopped: ${messageOf(error)}`, "failed");
-    }
-    refresh();
-    setAsked(false);
-  }
   const step = run.step;
   return (
     <div class="start-strip" role="status">
