@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Response, jsonify
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
@@ -73,7 +75,16 @@ def _checked(sent: JsonObject) -> JsonObject:
 
 def _refuse_secrets(sent: JsonObject) -> None:
     """A template is read by everyone and given back as it came, so nothing in it may need to be hidden."""
-    if current_services().redactor.json(sent) != sent:
+    redactor = current_services().redactor
+    if redactor.mask in json.dumps(sent, ensure_ascii=False):
+        raise Refusal(
+            400,
+            "redacted_in_template",
+            f"the template holds {redactor.mask}, which stands where a secret was taken out",
+            where="/steps",
+            mend='put the value back in, or better name it: {"secret": "name"}',
+        )
+    if redactor.json(sent) != sent:
         raise Refusal(
             400,
             "secret_in_template",

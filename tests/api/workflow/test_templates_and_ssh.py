@@ -48,6 +48,7 @@ def test_a_template_needs_no_host_and_takes_short_names(operator: FlaskClient) -
         ({"steps": [{"key": "a", "action": "work", "needs": ["z"]}]}, 400, "/steps"),
         ({"steps": [{"key": "a", "action": "rooted"}]}, 403, "/steps/0/action"),
         ({"steps": [{"key": "a", "action": "work", "params": {"note": "correct-horse-battery"}}]}, 400, "/steps"),
+        ({"steps": [{"key": "a", "action": "work", "params": {"note": "u:[redacted]@host"}}]}, 400, "/steps"),
         ({"steps": [{"key": "a", "action": "work"}], "password": "x"}, 400, "/password"),
     ],
 )
