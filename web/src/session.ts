@@ -17,7 +17,10 @@ export function may(role: Role): boolean {
 }
 
 /** Why a control is off for this person, null when it is not. */
-export const whyNotOperator = computed(() => (may("operator") ? null : "Your role, viewer, may only look."));
+export const whyNotOperator = computed(() => {
+  if (me.value === null) return "It is not known yet who you are.";
+  return may("operator") ? null : "Your role, viewer, may only look.";
+});
 
 let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;

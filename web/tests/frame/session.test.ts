@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import type * as Client from "../../src/api/client";
+import type { Me } from "../../src/api/types";
 import type * as Session from "../../src/session";
 
 let client: typeof Client;
@@ -41,4 +42,12 @@ test("who has signed in elsewhere goes on when coming back, and only then is any
   await vi.waitFor(() => expect(client.sessionEnded.value).toBe(false));
   expect(session.me.value?.name).toBe("Ada");
   stop();
+});
+
+test("a role that is not known is not called viewer", () => {
+  expect(session.whyNotOperator.value).toBe("It is not known yet who you are.");
+  session.me.value = { name: "Eve", role: "viewer" } as Me;
+  expect(session.whyNotOperator.value).toBe("Your role, viewer, may only look.");
+  session.me.value = { name: "Ada", role: "operator" } as Me;
+  expect(session.whyNotOperator.value).toBe(null);
 });

@@ -2,6 +2,7 @@ import type { State, StepState } from "../../api/types";
 import { duration } from "../../format/durations";
 import { StatusMark } from "../../parts/StatusMark";
 import { paths, type StepTab } from "../../router";
+import { whyNotOperator } from "../../session";
 import { shownStepStatus, STATUSES } from "../../theme/statuses";
 import { isNested, ProgressView } from "../progress/ProgressView";
 import { stepPercent } from "../progress/percent";
@@ -59,9 +60,7 @@ export const StepRow = kept(function StepRow(props: RowProps) {
         <div class="step-row-second">
           <SecondLine line={{ text, tone, untilMs, due, after }} />
           {status === "in_progress" && percent !== null && <span class="step-row-percent">{Math.round(percent)} %</span>}
-          {step.waiting_for === "signal" && (
-            <button type="button" class="button primary step-row-answer" onClick={() => actions.answer(step.key)}>Answer</button>
-          )}
+          {step.waiting_for === "signal" && <Answer answer={() => actions.answer(step.key)} />}
         </div>
         {step.status === "failed" && <StepFault step={step} runId={runId} runStatus={runStatus} actions={actions} />}
         {tellsParts(step) && isNested(step.progress) && <ProgressView progress={step.progress} />}
@@ -69,6 +68,14 @@ export const StepRow = kept(function StepRow(props: RowProps) {
     </div>
   );
 });
+
+/** By itself, so that rows without it are not drawn again when the role is known. */
+function Answer({ answer }: { answer: () => void }) {
+  const why = whyNotOperator.value;
+  return (
+    <button type="button" class="button primary step-row-answer" disabled={why !== null} title={why ?? undefined} onClick={answer}>Answer</button>
+  );
+}
 
 function SecondLine({ line }: { line: Line }) {
   const { text, tone, untilMs, due, after } = line;
