@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { Notices } from "../parts/notices";
 import { route } from "../router";
+import { arrivalFrom, type Arrival } from "./arrival";
 import { CommandPalette } from "./CommandPalette";
 import { bindFrameKeys } from "./frame-keys";
 import { KeysHelp } from "./KeysHelp";
@@ -36,20 +37,17 @@ export function Frame({ children }: { children: ComponentChildren }) {
 function useNewPage(main: { current: HTMLElement | null }) {
   const at = route.value;
   const place = at.page === "run" ? at.runId : at.page;
-  const went = useRef(place);
-  const back = useRef(false);
+  const arrival = useRef<Arrival>(null);
+  arrival.current ??= arrivalFrom(place);
   useEffect(() => {
-    const wentBack = () => { back.current = true; };
+    const wentBack = () => arrival.current?.wentBack();
     addEventListener("popstate", wentBack);
     return () => removeEventListener("popstate", wentBack);
   }, []);
+  // The route is another one with every change of the address, within a place as well.
   useEffect(() => {
-    if (went.current === place) return;
-    went.current = place;
-    if (!back.current) {
-      scrollTo(0, 0);
-      main.current?.focus({ preventScroll: true });
-    }
-    back.current = false;
-  }, [place]);
+    if (!arrival.current?.reached(place)) return;
+    scrollTo(0, 0);
+    main.current?.focus({ preventScroll: true });
+  }, [at]);
 }
