@@ -59,7 +59,7 @@ export default function StepPanel({ feed, step: key, tab }: { feed: RunFeed; ste
 function body(tab: StepTab, feed: RunFeed, step: StepState, whole: WholeStep | null, problem: unknown, retry: () => void) {
   if (tab === "log") return <StepLog feed={feed} step={step} whole={whole} />;
   if (tab === "trace") return <TraceList feed={feed} step={step.key} />;
-  if (tab === "result") return <ResultTab runId={feed.runId} step={step} whole={whole} />;
+  if (tab === "result") return <ResultTab runId={feed.runId} step={step} whole={whole} problem={problem} />;
   if (whole === null) return problem === null ? <Skeleton /> : <Failed error={problem} retry={retry} />;
   if (tab === "attempts") return <AttemptsTab runId={feed.runId} step={step} whole={whole} />;
   return <ParametersTab step={step} whole={whole} />;
