@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { allBindings } from "../keys";
 import { messageOf } from "../parts/Failed";
@@ -12,7 +12,7 @@ import { paletteOpen } from "./frame-keys";
 import { CommandIcon, SearchIcon } from "./icons";
 import { eachKeyOnce, keysShown } from "./keys-shown";
 import { knownRuns, searchFault, searching, searchRuns, stopSearch } from "./run-search";
-import { sections, type Command, type Entry } from "./palette-entries";
+import { placeOf, sections, type Command, type Entry } from "./palette-entries";
 import "./palette.css";
 
 /** Search and commands, by the keyboard alone: type, arrows, Enter. */
@@ -38,7 +38,9 @@ function Palette() {
   const dialog = useRef<HTMLDialogElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const [typed, setTyped] = useState("");
-  const [chosen, setChosen] = useState(0);
+  const [chosen, setChosen] = useState<{ id: string; at: number } | null>(null);
+  // All down to the lowest entry that was chosen for what is typed: Enter must do what stood there when it was looked at.
+  const held = useRef<readonly string[]>([]);
   // What the page offers when the palette is opened: it does not change while it stands above the page.
   const [offered] = useState(commands);
   const id = useId();
@@ -59,10 +61,11 @@ function Palette() {
   }, []);
   useEffect(() => searchRuns(typed), [typed]);
 
-  const parts = sections(typed, offered, knownRuns.value);
+  const parts = sections(typed, offered, knownRuns.value, held.current);
   const entries = parts.flatMap((part) => part.entries);
-  const at = Math.min(chosen, entries.length - 1);
+  const at = placeOf(chosen, entries);
   const active = entries[at] ?? null;
+  useLayoutEffect(() => { held.current = entries.slice(0, Math.max(at + 1, held.current.length)).map((entry) => entry.id); });
 
   useEffect(() => {
     list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
@@ -78,10 +81,19 @@ function Palette() {
     if (entry.kind === "run") go(paths.run(entry.run.workflow_id));
     else entry.command.act();
   };
-  const move = (by: number) => entries.length > 0 && setChosen((at + by + entries.length) % entries.length);
+  const choose = (index: number) => {
+    const entry = entries[index];
+    if (entry) setChosen({ id: entry.id, at: index });
+  };
+  const move = (by: number) => choose((at + by + entries.length) % entries.length);
+  const type = (text: string) => {
+    held.current = [];
+    setChosen(null);
+    setTyped(text);
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     const act = {
-      ArrowDown: () => move(1), ArrowUp: () => move(-1), PageDown: () => setChosen(Math.min(entries.length - 1, at + 8)), PageUp: () => setChosen(Math.max(0, at - 8)),
+      ArrowDown: () => move(1), ArrowUp: () => move(-1), PageDown: () => choose(Math.min(entries.length - 1, at + 8)), PageUp: () => choose(Math.max(0, at - 8)),
       Enter: () => active && perform(active),
     }[event.key];
     if (!act || event.isComposing) return;
@@ -101,7 +113,7 @@ function Palette() {
           <input
             type="text" role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-autocomplete="list" aria-label="Command, run, host or id"
             aria-activedescendant={active ? `${id}-${at}` : undefined} placeholder="Command, run, host or id" autocomplete="off" autocapitalize="off"
-            spellcheck={false} enterkeyhint="go" value={typed} onInput={(event) => { setTyped(event.currentTarget.value); setChosen(0); }} onKeyDown={onKeyDown}
+            spellcheck={false} enterkeyhint="go" value={typed} onInput={(event) => type(event.currentTarget.value)} onKeyDown={onKeyDown}
           />
           <button type="button" class="button plain palette-close" onClick={close}>Close</button>
         </div>
@@ -114,7 +126,7 @@ function Palette() {
                 return (
                   <div
                     key={entry.id} id={`${id}-${index}`} role="option" aria-selected={index === at} class="palette-entry"
-                    onMouseMove={() => index !== at && setChosen(index)} onClick={() => perform(entry)}
+                    onMouseMove={() => index !== at && choose(index)} onClick={() => perform(entry)}
                   >
                     <EntryShown entry={entry} />
                   </div>
