@@ -2,7 +2,8 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { Dialog } from "../../parts/Dialog";
-import type { Sent } from "./asking";
+import { paths } from "../../router";
+import type { Failure, Sent } from "./asking";
 import { SENDING } from "./words";
 
 interface Props<T> {
@@ -23,7 +24,7 @@ interface Props<T> {
 /** Says what a control will do and does it once that is confirmed. Stays until the server has answered; closing it recalls nothing. */
 export function Confirm<T>({ title, words, confirm, danger = false, reason = null, wide = false, send, done, close, children }: Props<T>) {
   const [sending, setSending] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Failure | null>(null);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (sending || reason !== null) return;
@@ -31,7 +32,7 @@ export function Confirm<T>({ title, words, confirm, danger = false, reason = nul
     setProblem(null);
     const sent = await send();
     setSending(false);
-    if ("problem" in sent) return setProblem(sent.problem);
+    if ("problem" in sent) return setProblem(sent);
     close();
     done?.(sent.answer);
   };
@@ -40,7 +41,7 @@ export function Confirm<T>({ title, words, confirm, danger = false, reason = nul
       <form class="stack" onSubmit={(event) => void submit(event)}>
         {words.length > 0 && <div class="confirm-words">{words.map((text) => <p key={text}>{text}</p>)}</div>}
         {children}
-        {problem !== null && <p class="confirm-problem" role="alert">{problem}</p>}
+        {problem !== null && <p class="confirm-problem" role="alert">{problem.problem}{problem.runId !== null && <> <a class="link" href={paths.run(problem.runId)} onClick={close}>Open that run</a></>}</p>}
         <div class="dialog-actions">
           {reason !== null && <p class="confirm-reason muted small" role="status">{reason}</p>}
           <button type="button" class="button" onClick={close}>{sending ? "Close" : "Cancel"}</button>

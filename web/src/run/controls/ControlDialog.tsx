@@ -1,12 +1,12 @@
 import { call, post } from "../../api/client";
-import type { State, StepState } from "../../api/types";
+import type { Started, State, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
 import { say } from "../../parts/notices";
 import { Later } from "../../parts/Later";
 import { go, paths } from "../../router";
 import { whyNotOperator } from "../../session";
 import { titleOf } from "../steps/secondLine";
-import { type Asked, send } from "./asking";
+import { type Asked, send, sendNew } from "./asking";
 import { Confirm } from "./Confirm";
 import { runReason, stepReason, type RunControl, type StepControl } from "./possible";
 import { archiveWords, labelOf, restartWords, retryWords, skipWords, stopWords } from "./words";
@@ -66,7 +66,7 @@ export function ControlDialog(props: DialogProps) {
       return (
         <Confirm
           title="Restart?" words={restartWords(state)} confirm="Restart" reason={ofRun("restart")} close={close}
-          send={() => send(feed, asked, "restart", () => post("/workflow/restart", { body }))} done={({ workflow_id: id }) => goToNew(id)}
+          send={() => sendNew(feed, asked, "restart", (newId) => post("/workflow/restart", { body: { ...body, new_workflow_id: newId } }))} done={goToNew}
         />
       );
     case "archive":
@@ -83,8 +83,8 @@ export function ControlDialog(props: DialogProps) {
   }
 }
 
-/** A control made a new run: go there, and say so. */
-export function goToNew(runId: string): void {
-  go(paths.run(runId));
+/** A control made a new run: go there, and say so where an earlier try had made it. */
+export function goToNew({ workflow_id: id, created }: Started): void {
+  if (!created) say("An earlier try had begun this run already; nothing was begun twice.");
+  go(paths.run(id));
 }
-

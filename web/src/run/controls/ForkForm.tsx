@@ -7,7 +7,7 @@ import type { Schema } from "../../start/form/schema";
 import { same } from "../../start/form/schema";
 import { whyNotOperator } from "../../session";
 import { titleOf } from "../steps/secondLine";
-import { send } from "./asking";
+import { sendNew } from "./asking";
 import { Confirm } from "./Confirm";
 import { goToNew, type DialogProps } from "./ControlDialog";
 import { faultsOf, ParamsForm } from "./ParamsForm";
@@ -38,9 +38,9 @@ function Form({ feed, state, asked, close, title, alone, read }: DialogProps & {
     ?? (reads.length > 0 ? `It reads results of ${reads.join(", ")}: write values in their place.` : null);
   const submit = async () => {
     setRefused(null);
-    const sent = await send(feed, asked, alone ? "start" : "fork", () =>
-      alone ? post("/workflow/start", { body: aloneBody(state, read.step, params) })
-        : post("/workflow/fork", { body: { workflow_id: feed.runId, step: read.step.key, ...(same(params, before) ? {} : { params }) } }));
+    const sent = await sendNew(feed, asked, alone ? "start" : "fork", (newId) =>
+      alone ? post("/workflow/start", { body: { ...aloneBody(state, read.step, params), workflow_id: newId } })
+        : post("/workflow/fork", { body: { workflow_id: feed.runId, new_workflow_id: newId, step: read.step.key, ...(same(params, before) ? {} : { params }) } }));
     if ("problem" in sent) {
       const within = /\/params(\/.*)?$/.exec(sent.where ?? "");
       if (within) setRefused({ where: within[1] ?? "", message: sent.problem });
@@ -50,7 +50,7 @@ function Form({ feed, state, asked, close, title, alone, read }: DialogProps & {
   return (
     <Confirm
       title={title} words={alone ? aloneWords(state) : forkWords(state, read.step.key)} confirm={alone ? "Run it" : "Fork"} reason={reason} wide
-      send={submit} done={({ workflow_id: id }) => goToNew(id)} close={close}
+      send={submit} done={goToNew} close={close}
     >
       <fieldset class="control-params">
         <legend>Parameters of this step</legend>
