@@ -24,6 +24,8 @@ export interface Machine {
   readingSince: number | null;
   /** Read once more when this one has come. */
   again: boolean;
+  /** Nobody saw the page when events did not say all: read when somebody does. */
+  missed: boolean;
   /** When the last read began. */
   readAt: number | null;
   /** When to read next. */
@@ -48,8 +50,8 @@ export type Input =
   | { it: "signed-in" }
   /** An event or a document came over the socket. */
   | { it: "heard" }
-  /** Events are missing, or do not say all. */
-  | { it: "incomplete" }
+  /** Events are missing, or do not say all. `unseen`: a page that nobody sees needs to know, too. */
+  | { it: "incomplete"; unseen?: boolean }
   /** Somebody wants to know now. */
   | { it: "wanted" }
   | { it: "due" }
@@ -76,8 +78,8 @@ export interface Next {
 }
 
 export const asleep: Machine = {
-  openedAt: 0, seen: false, signedOut: false, missing: false, socket: "new", readingSince: null, again: false, readAt: null,
-  due: null, failures: 0, silent: 0, asOf: null, heardAt: 0,
+  openedAt: 0, seen: false, signedOut: false, missing: false, socket: "new", readingSince: null, again: false, missed: false,
+  readAt: null,  due: null, failures: 0, silent: 0, asOf: null, heardAt: 0,
 };
 
 export function step(before: Machine, input: Input, { at, pollMs, random }: Moment): Next {
@@ -88,6 +90,7 @@ export function step(before: Machine, input: Input, { at, pollMs, random }: Mome
     m.readingSince = at;
     m.readAt = at;
     m.again = false;
+    m.missed = false;
     m.due = null;
     effects.push("read");
   };
@@ -151,8 +154,10 @@ export function step(before: Machine, input: Input, { at, pollMs, random }: Mome
       if (m.asOf !== null) m.asOf = at;
       break;
     case "incomplete":
-      if (m.readingSince !== null) m.again = true;
-      else if (m.readAt === null || at - m.readAt >= SPACING_MS) read();
+      if (!m.seen && !input.unseen) m.missed = true;
+      else if (m.readingSince !== null) m.again = true;
+      // `due` reads nothing for a page that nobody sees.
+      else if (!m.seen || m.readAt === null || at - m.readAt >= SPACING_MS) read();
       else m.due = Math.min(m.due ?? Infinity, m.readAt + SPACING_MS);
       break;
     case "wanted":
@@ -168,7 +173,9 @@ export function step(before: Machine, input: Input, { at, pollMs, random }: Mome
       break;
     case "woken":
       m.seen = true;
-      if (m.readingSince === null ? m.readAt === null || at - m.readAt >= SPACING_MS : at - m.readingSince > HUNG_MS) read();
+      if (m.readingSince === null ? m.missed || m.readAt === null || at - m.readAt >= SPACING_MS : at - m.readingSince > HUNG_MS) read();
+      // The read under way began before what was missed.
+      else if (m.missed) m.again = true;
       if (m.socket === "joined" && at - m.heardAt > SILENT_MS) join();
       break;
     case "socket-up":

@@ -237,9 +237,9 @@ class Watch {
     const { joined, position } = await subscribe(this.runId, after);
     if (this.ended) return;
     if (joined && after === null) {
-      // From now on: what came between the state and now is missing.
+      // From now on: what came between the state and now is missing, which may be the end.
       if (this.view !== null && this.view.position === null) this.view = { ...this.view, position };
-      this.put({ it: "incomplete" });
+      this.put({ it: "incomplete", unseen: true });
     }
     this.put({ it: joined ? "joined" : "not-joined" });
   }
@@ -260,6 +260,7 @@ class Watch {
     const news = this.news.length <= EVENTS_A_FRAME ? this.news : this.news.slice(0, EVENTS_A_FRAME);
     this.news = this.news.slice(news.length);
     const now = Date.now();
+    const wasActive = this.view.state.active;
     const { view, taken, incomplete } = fold(this.view, news, now);
     let next = { view, incomplete };
     const { document } = this;
@@ -272,7 +273,8 @@ class Watch {
       this.set(next.view);
       for (const event of taken) this.tell(event);
       this.put({ it: "heard" });
-      if (next.incomplete) this.put({ it: "incomplete" });
+      // Whoever is told of the end elsewhere is told why, which only the state says.
+      if (next.incomplete) this.put({ it: "incomplete", unseen: wasActive && !next.view.state.active });
     });
     if (this.news.length > 0) this.frame.ask();
   }

@@ -140,6 +140,33 @@ describe("a feed", () => {
     expect(world.effects).toEqual(["read"]);
   });
 
+  it("reads nothing for events that do not say all while it is hidden, and once when it is seen", () => {
+    const world = live().wait(5000).put({ it: "hidden" });
+    for (let count = 0; count < 100; count += 1) {
+      world.wait(300).put({ it: "heard" }).put({ it: "incomplete" });
+      expect(world.effects).toEqual([]);
+    }
+    expect(world.put({ it: "woken" }).effects).toEqual(["read"]);
+    world.wait(50).put({ it: "answered", changed: true });
+    expect(world.effects).toEqual([]);
+  });
+
+  it("reads what it missed though it had read just before it was hidden", () => {
+    const world = live().wait(5000).put({ it: "heard" }).put({ it: "incomplete" }).put({ it: "hidden" }).put({ it: "incomplete" });
+    expect(world.wait(20).put({ it: "woken" }).effects).toEqual([]); // a read from before is under way
+    expect(world.put({ it: "answered", changed: true }).effects).toEqual(["read"]);
+    world.wait(10).put({ it: "answered", changed: true }).put({ it: "hidden" }).put({ it: "incomplete" });
+    expect(world.put({ it: "woken" }).effects).toEqual(["read"]);
+  });
+
+  it("reads the end of a run though it is hidden, for the words of a notification", () => {
+    const world = live().wait(5000).put({ it: "hidden" }).put({ it: "incomplete", unseen: true });
+    expect(world.effects).toEqual(["read"]);
+    expect(world.put({ it: "incomplete", unseen: true }).put({ it: "answered", changed: true }).effects).toEqual(["read"]);
+    world.wait(20).put({ it: "answered", changed: true });
+    expect(world.put({ it: "incomplete", unseen: true }).effects).toEqual(["read"]);
+  });
+
   it("does not begin to poll when a hidden page loses its socket", () => {
     const world = live().put({ it: "hidden" }).put({ it: "socket-down" });
     expect(world.effects).toEqual([]);

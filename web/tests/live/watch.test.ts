@@ -1,11 +1,16 @@
 import { expect, test, vi } from "vitest";
 
+import type { Listener } from "../../src/live/link";
 import { watchRun } from "../../src/live/watch";
 import { onPage, serverOf, settled } from "../run/page";
+import { stateOf, stepOf, story } from "./made";
 
-// No socket: the page polls.
+let socket: Listener;
+
+// What comes over the socket, a test says; it never joins, so the page polls.
 vi.mock("../../src/live/link", () => ({
-  listenTo: (_run: string, listener: { down(): void }) => {
+  listenTo: (_run: string, listener: Listener) => {
+    socket = listener;
     listener.down();
     return () => {};
   },
@@ -13,7 +18,7 @@ vi.mock("../../src/live/link", () => ({
 }));
 
 const LINGER_MS = 10_000;
-onPage();
+const page = onPage();
 
 test("a run that nobody watches any more is not asked for by who comes late", async () => {
   const asked = serverOf();
@@ -48,6 +53,25 @@ test("a refresh is done when what it asked for is shown", async () => {
   asked.at(-1)!.answer({ state: { version: 3 } });
   await refreshed;
   expect(feed.state.value?.version).toBe(3);
+  feed.close();
+  await vi.advanceTimersByTimeAsync(LINGER_MS);
+});
+
+test("a hidden page reads nothing for steps that were added, but the end of the run", async () => {
+  const asked = serverOf();
+  const feed = watchRun("hidden");
+  asked[0]!.answer({ state: stateOf([stepOf(0)]) });
+  await settled();
+  page.hide();
+  const { run } = story();
+  for (let version = 2; version < 12; version++) {
+    socket.event(run(version, "running", version, 0));
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(asked).toHaveLength(1);
+  socket.event(run(12, "failed", 11, 10, 1));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(asked).toHaveLength(2);
   feed.close();
   await vi.advanceTimersByTimeAsync(LINGER_MS);
 });
