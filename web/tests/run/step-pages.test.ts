@@ -1,14 +1,15 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 
+import { sessionEnded } from "../../src/api/client";
 import type { StepState } from "../../src/api/types";
 import { StepPages } from "../../src/run/steps/StepPages";
+import { onPage, settled } from "./page";
 import { run, step } from "./sample";
 
 const at = (index: number, given: Partial<StepState> = {}) => step(`s${index}`, { index, ...given });
 const between = (first: number, end: number) => Array.from({ length: end - first }, (_, place) => at(first + place));
 
-beforeEach(() => vi.useFakeTimers());
-afterEach(() => vi.useRealTimers());
+const page = onPage();
 
 /** A server with steps at these positions. */
 function serving(positions: readonly number[]) {
@@ -21,7 +22,6 @@ function serving(positions: readonly number[]) {
   return { pages, asked };
 }
 
-const settled = () => vi.advanceTimersByTimeAsync(0);
 const long = (first: number, end: number, total: number) => run(between(first, end), { steps_truncated: true, total_steps: total });
 
 test("a short run is all in its state and nothing is asked for", async () => {
@@ -112,6 +112,48 @@ test("a page that cannot be read is tried again, and the reason is told", async 
   await vi.advanceTimersByTimeAsync(10_000);
   expect(pages.problem.value).toBeNull();
   expect(pages.step(0)).toBeDefined();
+});
+
+test("a page that fails is asked for later each time, whatever happens meanwhile, and at once when somebody comes back", async () => {
+  let asked = 0;
+  const pages = new StepPages(() => {
+    asked += 1;
+    return Promise.reject(new Error("away"));
+  });
+  pages.take(long(400, 600, 1000));
+  pages.draw(0);
+  for (let version = 2; version <= 302; version++) {
+    pages.take({ ...long(400, 600, 1000), version });
+    await vi.advanceTimersByTimeAsync(200);
+  }
+  // After 1, 2, 4, 8, 15, 15 s.
+  expect(asked).toBeGreaterThanOrEqual(6);
+  expect(asked).toBeLessThanOrEqual(8);
+  page.hide();
+  const before = asked;
+  pages.take({ ...long(400, 600, 1000), version: 400 });
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(asked).toBe(before);
+  page.wake();
+  await settled();
+  expect(asked).toBe(before + 1);
+  pages.close();
+  await vi.advanceTimersByTimeAsync(60_000);
+  page.wake();
+  await settled();
+  expect(asked).toBe(before + 1);
+});
+
+test("nothing is asked for while nobody is signed in", async () => {
+  const { pages, asked } = serving(between(0, 1000).map((one) => one.index));
+  sessionEnded.value = true;
+  pages.take(long(400, 600, 1000));
+  pages.draw(0);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).toEqual([]);
+  sessionEnded.value = false;
+  await settled();
+  expect(asked).toEqual([0]);
 });
 
 test("a step that an event ended is read for its result, which the next event does not take away", async () => {

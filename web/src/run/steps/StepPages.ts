@@ -2,7 +2,10 @@
 // rest page by page as it is looked at.
 import { signal } from "@preact/signals";
 
+import { sessionEnded } from "../../api/client";
 import type { LiveEvent, State, StepState } from "../../api/types";
+import { backoffMs } from "../../live/backoff";
+import { onWake, seen } from "../../live/waking";
 
 export const PAGE = 200;
 /** What changes while it is looked at is read again at most so often. */
@@ -11,8 +14,10 @@ const AGAIN_MS = 1500;
 export type FetchSteps = (cursor: number, limit: number) => Promise<{ steps: readonly StepState[]; next: number | null }>;
 
 interface Page {
-  readAt: number;
   stale: boolean;
+  /** Reads that failed in a row, and when the next may be. */
+  failures: number;
+  nextAt: number;
 }
 
 export class StepPages {
@@ -34,6 +39,7 @@ export class StepPages {
   private readonly drawn = new Set<number>();
   private due = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private asleep: (() => void) | null = null;
 
   constructor(private readonly fetchSteps: FetchSteps, private readonly clock: () => number = Date.now) {}
 
@@ -90,6 +96,7 @@ export class StepPages {
   /** A position is drawn, until the function that is returned is called. */
   draw(position: number): () => void {
     this.drawn.add(position);
+    this.asleep ??= onWake(() => this.wake());
     // All rows that come into view together make one look.
     if (!this.due) {
       this.due = true;
@@ -100,15 +107,23 @@ export class StepPages {
 
   close(): void {
     clearTimeout(this.timer);
+    this.asleep?.();
+    this.asleep = null;
     this.state = null;
   }
 
+  private wake(): void {
+    for (const page of this.pages.values()) if (page.failures > 0) page.nextAt = 0;
+    this.look();
+  }
+
   private look(): void {
-    if (!this.state?.steps_truncated) return;
     clearTimeout(this.timer);
+    // Nobody looks, or may: `wake` looks again.
+    if (!this.state?.steps_truncated || !seen() || sessionEnded.peek()) return;
     let soonest = Infinity;
     for (const number of this.lacking()) {
-      const wait = (this.pages.get(number)?.readAt ?? -Infinity) + AGAIN_MS - this.clock();
+      const wait = (this.pages.get(number)?.nextAt ?? 0) - this.clock();
       if (wait > 0) soonest = Math.min(soonest, wait);
       else void this.read(number);
     }
@@ -135,11 +150,13 @@ export class StepPages {
   private async read(number: number): Promise<void> {
     this.asked.add(number);
     // Marked before it is asked for: what happens meanwhile makes it old again.
-    this.pages.set(number, { readAt: this.clock(), stale: false });
+    const page = { stale: false, failures: this.pages.get(number)?.failures ?? 0, nextAt: this.clock() + AGAIN_MS };
+    this.pages.set(number, page);
     try {
       const answer = await this.fetchSteps(number * PAGE, PAGE);
       if (this.state === null) return;
       this.problem.value = null;
+      page.failures = 0;
       let sized = this.put(answer.steps.filter((step) => !this.inState(step.index) || isBare(this.known.get(step.index))));
       const last = answer.steps[answer.steps.length - 1]?.index ?? number * PAGE - 1;
       const there = new Set(answer.steps.map((step) => step.index));
@@ -159,10 +176,11 @@ export class StepPages {
       if (sized) this.number();
       this.changes.value++;
     } catch (problem) {
-      this.pages.delete(number);
+      if (this.state === null) return;
+      page.stale = true;
+      page.failures += 1;
+      page.nextAt = this.clock() + backoffMs(page.failures);
       this.problem.value = problem;
-      this.timer = setTimeout(() => this.look(), 2 * AGAIN_MS);
-      return;
     } finally {
       this.asked.delete(number);
     }
