@@ -45,6 +45,7 @@ test("progress alone reads nothing", async () => {
     change({ steps: [step("a", { progress: { type: "percentage", percent, clipped: false } })] });
     await vi.advanceTimersByTimeAsync(100);
   }
+  await vi.advanceTimersByTimeAsync(2000);
   expect(asked).toHaveLength(1);
 });
 
