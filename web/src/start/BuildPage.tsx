@@ -9,7 +9,7 @@ import { showRun } from "./begun";
 import { actions } from "./catalogue";
 import { ConnectionField } from "./ConnectionField";
 import { asGraph, emptyDraft, isGraph, newStep, workflowOf } from "./draft";
-import { keepDraft } from "./drafts";
+import { replaceDraft } from "./drafts";
 import { Form } from "./form/context";
 import { JsonInput } from "./form/JsonInput";
 import { faultsWithin } from "./form/pointer";
@@ -17,6 +17,7 @@ import { SchemaForm } from "./form/SchemaForm";
 import { PanelTools } from "./PanelTools";
 import { PasteJson } from "./PasteJson";
 import { OPTIONS_SCHEMA } from "./policySchema";
+import { Replaced } from "./Replaced";
 import { SaveTemplate } from "./SaveTemplate";
 import { StartPanel } from "./StartPanel";
 import { StepList } from "./StepList";
@@ -60,6 +61,7 @@ export function BuildPage() {
     <div class="start-columns">
       <div class="start-form">
         <section class="card start-card" aria-label="The workflow">
+          <Replaced name={NAME} undone={forget} />
           {draft.templateId !== null && (
             <p class="start-from small">Template <b class="mono">{draft.templateId}</b>. Changes are kept there only when you save it. <button type="button" class="start-link" onClick={() => change((now) => ({ ...now, templateId: null }))}>Detach</button></p>
           )}
@@ -118,12 +120,12 @@ export function BuildPage() {
         tools={
           <PanelTools
             workflow={() => workflowOf(draft).workflow} save={() => setDialog("save")} why={why ?? (draft.steps.length === 0 ? "It has no steps." : null)}
-            more={[{ label: "Start over", act: () => { keepDraft(NAME, null); forget(); }, danger: true }]}
+            more={[{ label: "Start over", act: () => { replaceDraft(NAME, null); forget(); }, danger: true }]}
           />
         }
       />
       {dialog === "add" && <ActionPicker actions={[...actions.value!.values()]} pick={(action) => add(action.name)} close={() => setDialog(null)} />}
-      {dialog === "paste" && <PasteJson replaces={draft.steps.length} put={(next) => { keepDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
+      {dialog === "paste" && <PasteJson replaces={draft.steps.length} put={(next) => { replaceDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
       {dialog === "save" && <SaveTemplate editor={editor} templateId={draft.templateId} close={() => setDialog(null)} saved={(id) => change((now) => ({ ...now, templateId: id }))} />}
     </div>
   );

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, Problem } from "../api/client";
 import type { State } from "../api/types";
@@ -12,12 +12,14 @@ import { shownRunStatus } from "../theme/statuses";
 import { showRun, tellStarted } from "./begun";
 import { actions, readTemplate, templates } from "./catalogue";
 import { faultsOf } from "./check";
+import { chooser } from "./choosing";
 import { ConnectionField } from "./ConnectionField";
-import { aloneOf, draftOf, workflowOf, type Draft, type StepDraft } from "./draft";
-import { draftNamed, keepDraft } from "./drafts";
+import { aloneOf, workflowOf, type Draft, type StepDraft } from "./draft";
+import { draftNamed, replaceDraft } from "./drafts";
 import { HostRunStrip } from "./HostRunStrip";
 import { PanelTools } from "./PanelTools";
 import { provisioningDraft, restored } from "./provisioning";
+import { Replaced } from "./Replaced";
 import { SaveTemplate } from "./SaveTemplate";
 import { StartPanel } from "./StartPanel";
 import { StepList } from "./StepList";
@@ -41,7 +43,6 @@ export function HostPage({ templateId }: { templateId: string | null }) {
     [actions.value, delay, current, recent],
   );
   const { draft, change, faults } = editor;
-  const [before, setBefore] = useState<Draft | null>(null);
   const [saving, setSaving] = useState(false);
   const { phase, launch, forget } = useLaunch(NAME);
 
@@ -51,14 +52,24 @@ export function HostPage({ templateId }: { templateId: string | null }) {
   const held = host.active !== null;
   const on = draft.steps.filter((step) => step.enabled).length;
 
-  const put = (next: Draft) => { setBefore(draft); keepDraft(NAME, next); forget(); };
+  const [choosing, setChoosing] = useState<string | null>(null);
+  const chosen = choosing ?? draft.templateId;
+  const shown = useRef(draft);
+  shown.current = draft;
+  const choice = useMemo(() => chooser(readTemplate), []);
+  useEffect(() => choice.drop, []);
+  /** Whatever is done with the whole form: a template that is still being read is not wanted any more. */
+  const settled = () => { choice.drop(); setChoosing(null); forget(); };
+  const put = (next: Draft | null) => { settled(); replaceDraft(NAME, next); };
   async function useTemplate(id: string): Promise<void> {
     if (id === "") return put({ ...provisioningDraft([...actions.value!.values()], delay), connection: draft.connection });
+    setChoosing(id);
     try {
-      const template = await readTemplate(id);
-      const next = draftOf(template.workflow as Parameters<typeof draftOf>[0], { name: template.name, templateId: id, connection: draft.connection });
-      put({ ...next, delay: next.delay === "" ? draft.delay : next.delay });
+      // By the time it is read more may have been typed.
+      const next = await choice.choose(id, () => draftNamed(NAME).peek() ?? shown.current);
+      if (next !== null) put(next);
     } catch (error) {
+      setChoosing(null);
       say(messageOf(error), "failed");
     }
   }
@@ -69,6 +80,9 @@ export function HostPage({ templateId }: { templateId: string | null }) {
   }, [templateId]);
 
   async function start(): Promise<void> {
+    // What is started is what is shown: a template that comes later does not replace it.
+    choice.drop();
+    setChoosing(null);
     if (!editor.ready()) return;
     const { workflow, stepIds } = workflowOf(draft);
     const answer = await launch(workflow, "all");
@@ -104,12 +118,11 @@ export function HostPage({ templateId }: { templateId: string | null }) {
           <div class="start-pair">
             <div class="field">
               <label for="start-template">Template</label>
-              <select id="start-template" value={draft.templateId ?? ""} disabled={held} onChange={(event) => void useTemplate(event.currentTarget.value)}>
+              <select id="start-template" value={chosen ?? ""} disabled={held} aria-busy={choosing !== null} onChange={(event) => void useTemplate(event.currentTarget.value)}>
                 <option value="">The usual steps</option>
-                {draft.templateId !== null && !templates.value?.some((one) => one.template_id === draft.templateId) && <option value={draft.templateId}>{draft.templateId}</option>}
+                {chosen !== null && !templates.value?.some((one) => one.template_id === chosen) && <option value={chosen}>{chosen}</option>}
                 {templates.value?.map((one) => <option key={one.template_id} value={one.template_id}>{one.name === one.template_id ? one.name : `${one.name} (${one.template_id})`}</option>)}
               </select>
-              {before !== null && <p class="hint">The steps were replaced. <button type="button" class="start-link" onClick={() => { keepDraft(NAME, before); setBefore(null); }}>Undo</button></p>}
             </div>
             <div class="field start-delay" data-place="/step_delay_s">
               <label for="start-delay">Wait between steps</label>
@@ -117,6 +130,7 @@ export function HostPage({ templateId }: { templateId: string | null }) {
               {faults["/step_delay_s"] !== undefined && <p class="fault">{faults["/step_delay_s"]}</p>}
             </div>
           </div>
+          <Replaced name={NAME} undone={settled} />
         </section>
         <section aria-labelledby="start-steps-title">
           <div class="start-steps-head">
@@ -148,8 +162,8 @@ export function HostPage({ templateId }: { templateId: string | null }) {
           <PanelTools
             workflow={() => workflowOf(draft).workflow} save={() => setSaving(true)} why={why}
             more={[
-              { label: "Edit as a workflow", act: () => { keepDraft("build", draft); go("/start?mode=build"); } },
-              { label: "Start over", act: () => { setBefore(draft); keepDraft(NAME, null); forget(); }, danger: true },
+              { label: "Edit as a workflow", act: () => { replaceDraft("build", draft); go("/start?mode=build"); } },
+              { label: "Start over", act: () => put(null), danger: true },
             ]}
           />
         }

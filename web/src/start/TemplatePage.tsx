@@ -11,7 +11,7 @@ import { readTemplate } from "./catalogue";
 import { ConnectionField } from "./ConnectionField";
 import { CopyMenu } from "./CopyMenu";
 import { draftOf, type Draft } from "./draft";
-import { draftNamed, keepDraft } from "./drafts";
+import { draftNamed, keepDraft, replaceDraft } from "./drafts";
 import { faultsWithin } from "./form/pointer";
 import { Marked } from "./form/Marked";
 import { SchemaForm } from "./form/SchemaForm";
@@ -85,7 +85,7 @@ function TemplateForm({ template }: { template: Template }) {
             </div>
             <span class="start-gap" />
             <a class="button" href="/start?mode=template">Choose another</a>
-            <button type="button" class="button" onClick={() => { keepDraft("build", { ...draftOf(workflow, { name: template.name, templateId: template.template_id }), connection: draft.connection }); go("/start?mode=build"); }}>Edit</button>
+            <button type="button" class="button" onClick={() => { replaceDraft("build", { ...draftOf(workflow, { name: template.name, templateId: template.template_id }), connection: draft.connection }); go("/start?mode=build"); }}>Edit</button>
           </div>
           {needsHost && <ConnectionField value={draft.connection} onChange={(connection) => change((now) => ({ ...now, connection }))} fault={faults["/connection"]} showAll={editor.tried} recent={recent} required />}
           <fieldset class="start-params" data-place="/params">
