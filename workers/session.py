@@ -51,9 +51,13 @@ class WorkerSession:
             return
         self._next_try = time.monotonic() + _RETRY_S
         try:
+            is_new = self.connection is None
             if self.connection is None:
                 self.connection = self._open()
+            # First, so that nobody finds a worker that has no session yet, and takes it for lost.
             self._has_lock = self._take_lock(self.connection)
+            if is_new:
+                self._register(self.connection)
         except (StoreUnavailable, psycopg2.Error):
             self.drop()
 
@@ -91,6 +95,11 @@ class WorkerSession:
 
     def _open(self) -> psycopg2.extensions.connection:
         connection = open_connection(self.url, name=f"perdure-worker {self.owner}")
+        with connection.cursor() as cursor:
+            cursor.execute("LISTEN perdure_stop")
+        return connection
+
+    def _register(self, connection: psycopg2.extensions.connection) -> None:
         host, boot_id = this_host()
         with connection.cursor() as cursor:
             cursor.execute(
@@ -101,8 +110,6 @@ class WorkerSession:
                 "WHERE workers.ended_at IS NOT NULL OR workers.lost_at IS NOT NULL",
                 (self.owner, self.name, host, boot_id, self.pid, *map(self.declared.get, _DECLARED)),
             )
-            cursor.execute("LISTEN perdure_stop")
-        return connection
 
     def _take_lock(self, connection: psycopg2.extensions.connection) -> bool:
         with connection.cursor() as cursor:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestration.engine.queries_workers import read_workers
+from schemas.json import JsonObject
 from settings import ROOT
 from tests.support.engine import ALICE
 from tests.support.processes import is_alive
@@ -135,17 +136,22 @@ def test_an_action_that_exits_the_interpreter_fails_like_any_other(fleet: Fleet,
 
 def test_workers_say_what_they_are_and_what_they_have_in_hand(fleet: Fleet) -> None:
     fleet.start_workers({"io": "threads", "cpu": "prefork", "auto": "autoscaled"})
-    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 20}})
+    run = fleet.start({"key": "a", "action": "t.work", "params": {"seconds": 120}})
     fleet.wait_for_line("a", "begin")
     # Their keepers say it, each once it has started beside its worker.
-    wait_until(lambda: len(read_workers(fleet.database, resend_s=2).workers) == 3, 30, lambda: "some are missing")
-    shown = {worker["name"].partition("@")[0]: worker for worker in read_workers(fleet.database, resend_s=2).workers}
+    found: list[JsonObject] = []
+
+    def are_all_there() -> bool:
+        found[:] = read_workers(fleet.database, resend_s=2).workers
+        return len(found) == 3 and not any(worker["lost"] for worker in found)
+
+    wait_until(are_all_there, 30, lambda: found)
+    shown = {worker["name"].partition("@")[0]: worker for worker in found}
     assert {name: (worker["pool"], worker["concurrency"], worker["queues"]) for name, worker in shown.items()} == {
         "io": ("threads", 8, ["default"]),
         "cpu": ("prefork", 2, ["killable"]),
         "auto": ("prefork", 3, ["killable"]),
     }
-    assert not any(worker["lost"] for worker in shown.values())
     assert [step["workflow_id"] for step in shown["io"]["steps"]] == [run.run_id]
     assert shown["io"]["pid"] == fleet.workers[0].pid
     fleet.runs.stop(run.run_id, ALICE)
