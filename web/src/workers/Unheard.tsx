@@ -9,7 +9,7 @@ export function Unheard({ queue, atMost }: { queue: Queue; atMost: number }) {
     <div class="unheard" role="alert">
       <p>
         <strong>{counted(queue.ready, atMost)} {queue.ready === 1 ? "step waits" : "steps wait"} in the queue {queue.name}, and no worker takes steps from it.</strong>
-        {queue.oldest_s !== null && <> The oldest has waited for {duration(queue.oldest_s * 1000)}.</>}
+        {queue.oldest_s !== null && <> The oldest has waited for at least {duration(queue.oldest_s * 1000)}.</>}
         {" "}A worker that takes them, in the project's directory with the server's settings:
       </p>
       <Command text={commandFor(queue.name)} />
