@@ -47,6 +47,7 @@ lint: setup
 TWO_AT_ONCE = -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint
+	@sh scripts/browser.sh
 	@sh scripts/test.sh
 
 test-fast: setup

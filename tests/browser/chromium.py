@@ -51,3 +51,9 @@ def chromium() -> Iterator[Browser | None]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+if __name__ == "__main__":
+    with sync_playwright() as found_by:
+        print(path := find_chromium(found_by))
+    raise SystemExit(path is None)
