@@ -119,6 +119,8 @@ def test_the_list_is_searched_and_its_address_keeps_the_filters(site: Site, visi
     name = f"Rare {uuid.uuid4().hex[:6]}"
     site.wait(site.start([step("a")], name), "completed")
     page = visit("/runs")
+    # Until the list is there, the key belongs to the frame and searches everything.
+    expect(page.get_by_role("link", name=name)).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type(name)
     expect(page.locator(".run-row")).to_have_count(1)
