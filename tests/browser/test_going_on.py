@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.site import TOKEN, Site, step
@@ -147,13 +147,18 @@ def test_a_new_run_does_not_move_the_row_under_the_pointer(site: Site, visit: Vi
     site.call("POST", "/workflow/stop", {"workflow_id": first})
 
 
-def test_signing_in_again_keeps_what_was_typed(site: Site, visit: Visit) -> None:
+def signed_out(visit: Visit) -> tuple[Page, Locator, Locator]:
+    """A page whose session ended under what was typed: the page, the field, and the dialog that asks to sign in."""
     page = visit("/start?mode=host")
     connection = page.get_by_label("Connection").first
     connection.fill("ssh -p 2838 root@10.1.2.3")
     page.context.clear_cookies()
     page.get_by_role("button", name=re.compile("^Run ")).first.click()
-    dialog = page.get_by_role("dialog", name="Sign in again")
+    return page, connection, page.get_by_role("dialog", name="Sign in again")
+
+
+def test_signing_in_again_keeps_what_was_typed(visit: Visit) -> None:
+    _, connection, dialog = signed_out(visit)
     dialog.get_by_label("Access token").fill(TOKEN)
     dialog.get_by_role("button", name="Sign in").click()
     expect(dialog).to_be_hidden()
@@ -161,12 +166,7 @@ def test_signing_in_again_keeps_what_was_typed(site: Site, visit: Visit) -> None
 
 
 def test_signing_in_by_another_tab_lets_the_page_go_on_by_itself(site: Site, visit: Visit) -> None:
-    page = visit("/start?mode=host")
-    connection = page.get_by_label("Connection").first
-    connection.fill("ssh -p 2838 root@10.1.2.3")
-    page.context.clear_cookies()
-    page.get_by_role("button", name=re.compile("^Run ")).first.click()
-    dialog = page.get_by_role("dialog", name="Sign in again")
+    page, connection, dialog = signed_out(visit)
     expect(dialog).to_be_visible()
     # Coming back without having signed in changes nothing.
     with page.expect_response("**/auth/me"):

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { get } from "../../api/client";
 import type { StepOfPage, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { whileUsed } from "../../live/used";
 import { onWake, seen } from "../../live/waking";
 import { stepMark } from "../panel/reading";
 
@@ -25,27 +26,16 @@ class StepsReader {
   private readonly shown = signal<AllSteps>({ steps: [], complete: false, problem: null });
   private readonly pages = new Map<number, StepOfPage>();
   private readonly stale = new Set<number>();
-  private users = 0;
   private cursor: number | null = 0;
-  private stop: (() => void) | null = null;
+  /** Read, and read on, until what this gives is called. What changes while nobody looks is not heard of. */
+  readonly use = whileUsed(() => this.follow(), () => {
+    for (const index of this.pages.keys()) this.stale.add(index);
+  });
 
   constructor(private readonly feed: RunFeed) {}
 
   get state(): ReadonlySignal<AllSteps> {
     return this.shown;
-  }
-
-  use(): () => void {
-    this.users += 1;
-    this.stop ??= this.follow();
-    return () => {
-      this.users -= 1;
-      if (this.users > 0) return;
-      this.stop?.();
-      this.stop = null;
-      // What changes while nobody looks is not heard of.
-      for (const index of this.pages.keys()) this.stale.add(index);
-    };
   }
 
   private follow(): () => void {

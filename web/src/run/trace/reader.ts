@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { get, sessionEnded } from "../../api/client";
 import type { TraceEntry } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { whileUsed } from "../../live/used";
 import { onWake, seen } from "../../live/waking";
 
 export interface TraceState {
@@ -20,24 +21,13 @@ const AGAIN_MS = 5000;
 
 export class TraceReader {
   private readonly shown = signal<TraceState>({ entries: [], complete: false, problem: null });
-  private users = 0;
-  private stop: (() => void) | null = null;
+  /** Read, and read on, until what this gives is called. */
+  readonly use = whileUsed(() => this.follow());
 
   constructor(private readonly feed: RunFeed) {}
 
   get state(): ReadonlySignal<TraceState> {
     return this.shown;
-  }
-
-  use(): () => void {
-    this.users += 1;
-    this.stop ??= this.follow();
-    return () => {
-      this.users -= 1;
-      if (this.users > 0) return;
-      this.stop?.();
-      this.stop = null;
-    };
   }
 
   private follow(): () => void {
