@@ -52,6 +52,20 @@ class WaitReason(StrEnum):
     SIGNAL = "signal"
 
 
+class RunKind(StrEnum):
+    """What a run is for. Background and agent runs give way to people's work, and have limits where a run has none."""
+
+    WORKFLOW = "workflow"
+    INTERACTIVE = "interactive"
+    BACKGROUND = "background"
+    AGENT = "agent"
+
+    @property
+    def is_background(self) -> bool:
+        """Whether nobody sits and waits for it."""
+        return self in (RunKind.BACKGROUND, RunKind.AGENT)
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended."""
 

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from schemas.flow import ConcurrencySpec, FlowSpec
 from schemas.json import Json, JsonObject
+from schemas.statuses import RunKind
 
 MAX_STEPS = 10_000
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -59,7 +61,7 @@ class FallbackPolicy(Strict):
 OnFailure = Literal["fail", "continue"] | FallbackPolicy
 
 
-class StepSpec(Strict):
+class StepSpec(FlowSpec):
     """One step of a workflow. Without `needs` anywhere in the workflow each step needs the one before it."""
 
     key: StepKey
@@ -104,6 +106,8 @@ class WorkflowSpec(Strict):
     step_delay_s: float = Field(0, ge=0, le=86_400, description="wait between steps, seconds")
     priority: int = Field(5, ge=1, le=20, description="higher goes first")
     concurrency_key: str | None = Field(None, max_length=300, description="one unfinished run per key")
+    concurrency: ConcurrencySpec | None = Field(None, description="at most so many steps of all runs that name this key")
+    kind: RunKind = Field(RunKind.WORKFLOW, description="what the run is for; background and agent runs give way")
     max_steps: int = Field(MAX_STEPS, ge=1, le=MAX_STEPS, description="bound on steps, expansions included")
     template_id: str | None = Field(None, max_length=128)
     metadata: JsonObject = Field(default_factory=dict)

@@ -58,10 +58,15 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Snoozed:
-    """The step has to wait; nothing failed. `until` None: for as long as it takes."""
+    """The step has to wait; nothing failed. `until` None: for as long as it takes.
+
+    on: what for, where others may wait for the same; each of them that waits already adds `spacing_s` to `until`.
+    """
 
     reason: WaitReason
     until: datetime | None
+    on: str | None = None
+    spacing_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ class Decision:
     delay_s: float | None = None
     until: datetime | None = None
     reason: WaitReason | None = None
+    on: str | None = None
+    spacing_s: float = 0.0
     failures: int = 0
     losses: int = 0
     expand: JsonObject | None = None
@@ -126,7 +133,7 @@ class Decision:
         # A delay of 0 s is one: without it the step would wait for ever.
         if self.delay_s is not None:
             document["delay_s"] = self.delay_s
-        for name in ("reason", "failures", "losses", "expand"):
+        for name in ("reason", "on", "spacing_s", "failures", "losses", "expand"):
             value = getattr(self, name)
             if value:
                 document[name] = value
@@ -145,8 +152,8 @@ def decide(outcome: Outcome, policy: StepPolicy, *, failures: int, losses: int, 
             return Decision(Verb.SKIP, AttemptOutcome.SKIPPED, result=None, error=StepError("skipped", reason))
         case Cancelled():
             return Decision(Verb.CANCEL, AttemptOutcome.CANCELLED, error=StepError("cancelled", "stopped on request"))
-        case Snoozed(reason, until):
-            return Decision(Verb.WAIT, AttemptOutcome.WAITING, reason=reason, until=until)
+        case Snoozed(reason, until, on, spacing_s):
+            return Decision(Verb.WAIT, AttemptOutcome.WAITING, reason=reason, until=until, on=on, spacing_s=spacing_s)
         case HandedBack():
             return Decision(Verb.HAND_BACK, AttemptOutcome.HANDED_BACK)
         case Lost(counted):

@@ -3,43 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from orchestration.core.decide import Outcome
-from schemas.statuses import WaitReason
+from orchestration.core.decide import Outcome, StepError
+from schemas.flow import BreakerSpec, ConcurrencySpec, LockSpec, RateLimitSpec
+from schemas.statuses import RunKind, WaitReason
 
 
 @dataclass(frozen=True)
 class GateRequest:
-    """The attempt that wants to pass.
+    """The attempt that wants to pass. Names are resolved, and what was left to settings is filled in.
 
-    target: what it depends on, whose circuit breaker guards it; None for nothing.
-    timeout_s: how long it may take at most.
+    asker: names the step, the same for all of its attempts.
+    timeout_s: how long the attempt may take at most.
+    waited_on: what the step waited for before this attempt, None for nothing.
     """
 
-    target: str | None
-    failure_threshold: int
-    recovery_s: float
+    asker: str
+    priority: int
     timeout_s: float
+    kind: RunKind = RunKind.WORKFLOW
+    waited_on: str | None = None
+    breaker: BreakerSpec | None = None
+    rate_limits: tuple[RateLimitSpec, ...] = ()
+    locks: tuple[LockSpec, ...] = ()
+    concurrency: tuple[ConcurrencySpec, ...] = ()
+    lock_wait_s: float | None = None
+
+
+def _nothing(_outcome: Outcome) -> None:
+    """What most gates do with an outcome."""
 
 
 @dataclass(frozen=True)
 class Admit:
-    """The step may run. `settle` is called with its outcome, so that a gate can learn from it or give back."""
+    """The step may run. `settle` is called with its outcome, so that a gate can learn from it or give back.
 
-    settle: Callable[[Outcome], None]
+    Where a later gate made the step wait, the outcome is a `Snoozed`.
+    """
+
+    settle: Callable[[Outcome], None] = field(default=_nothing)
 
 
 @dataclass(frozen=True)
 class Wait:
-    """The step has to wait, for about that many seconds."""
+    """The step has to wait for about `seconds`.
+
+    on: what for, such as `breaker:openai`; those who wait for the same stand in one line.
+    spacing_s: each that waits in that line already adds so much, so that they do not all come back at once.
+    """
 
     reason: WaitReason
     seconds: float
+    on: str
+    spacing_s: float = 0.0
 
 
-Verdict = Admit | Wait
+@dataclass(frozen=True)
+class Refuse:
+    """The attempt fails. `permanent`: a later one would be refused as well."""
+
+    error: StepError
+    permanent: bool = False
+
+
+Verdict = Admit | Wait | Refuse
 
 
 class Gate(Protocol):
