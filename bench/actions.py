@@ -13,7 +13,7 @@ from pydantic import Field
 from bench.peers.marks import Marks
 from orchestration.actions import ActionContext, NoParams, action
 from orchestration.actions.declaration import ActionParams
-from schemas.workflow import RetryPolicy
+from schemas.retry import RetryPolicy
 
 SLOTS = 3
 ACTING, BEGAN = 1, 2

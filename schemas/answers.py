@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from schemas.json import JsonObject
+from schemas.retry import RetryPolicy
 from schemas.state import Counts, ErrorShown, State, StepState, WireRunStatus, WireStepStatus
 from schemas.statuses import AttemptOutcome, Role, WaitReason
-from schemas.workflow import RetryPolicy
 
 
 class Part(BaseModel):

@@ -5,60 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 
+from schemas.base import ActionName, StepKey, Strict
 from schemas.flow import ConcurrencySpec, FlowSpec
-from schemas.json import Json, JsonObject
+from schemas.json import JsonObject
+from schemas.retry import OnFailure, RetryPolicy
 from schemas.statuses import RunKind
 
 MAX_STEPS = 10_000
-KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-ACTION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 
-StepKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
-ActionName = Annotated[str, StringConstraints(pattern=ACTION_PATTERN, max_length=100)]
 PublicId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-
-
-class Strict(BaseModel):
-    """Base of all wire models: immutable, unknown fields refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RetryPolicy(Strict):
-    """How often and how soon a failed step is tried again.
-
-    The delay before try n+1 is `base_delay_s * 2**(n-1)`, at most `max_delay_s`, spread by `jitter` (a fraction).
-    """
-
-    max_attempts: int = Field(3, ge=1, le=1000, description="tries in all that may fail")
-    base_delay_s: float = Field(1.0, ge=0, le=86_400, description="delay after the first failure, seconds")
-    max_delay_s: float = Field(30.0, ge=0, le=604_800, description="longest delay, seconds")
-    jitter: float = Field(0.2, ge=0, le=1, description="random spread, as a fraction of the delay")
-
-
-class Fallback(Strict):
-    """What stands in for a step that failed: another step, or a fixed value as its result."""
-
-    step: StepKey | None = None
-    value: Json = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Fallback:
-        if (self.step is None) == ("value" not in self.model_fields_set):
-            raise ValueError("give either 'step' or 'value'")
-        return self
-
-
-class FallbackPolicy(Strict):
-    """`on_failure: {fallback: ...}`."""
-
-    fallback: Fallback
-
-
-OnFailure = Literal["fail", "continue"] | FallbackPolicy
 
 
 class StepSpec(FlowSpec):
@@ -106,7 +64,9 @@ class WorkflowSpec(Strict):
     step_delay_s: float = Field(0, ge=0, le=86_400, description="wait between steps, seconds")
     priority: int = Field(5, ge=1, le=20, description="higher goes first")
     concurrency_key: str | None = Field(None, max_length=300, description="one unfinished run per key")
-    concurrency: ConcurrencySpec | None = Field(None, description="at most so many steps of all runs that name this key")
+    concurrency: ConcurrencySpec | None = Field(
+        None, description="at most so many steps of all runs that name this key"
+    )
     kind: RunKind = Field(RunKind.WORKFLOW, description="what the run is for; background and agent runs give way")
     max_steps: int = Field(MAX_STEPS, ge=1, le=MAX_STEPS, description="bound on steps, expansions included")
     template_id: str | None = Field(None, max_length=128)

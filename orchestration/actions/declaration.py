@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from orchestration.actions.outcomes import ActionReturn
 from schemas.form import Form
 from schemas.json import JsonObject
+from schemas.retry import RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import RetryPolicy, SshTarget
+from schemas.workflow import SshTarget
 
 
 class ActionParams(BaseModel):

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from orchestration.actions.declaration import ActionDeclaration, BreakerPolicy, BreakerTarget, NoParams, SignalForm
 from orchestration.actions.outcomes import ActionReturn
+from schemas.base import ACTION_PATTERN
+from schemas.retry import RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import ACTION_PATTERN, RetryPolicy
 
 ENTRY_POINT_GROUP = "perdure.actions"
 BUNDLED = (

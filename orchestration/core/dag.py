@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestration.errors import InvalidWorkflow
+from schemas.retry import FallbackPolicy
 from schemas.statuses import StepStatus
-from schemas.workflow import FallbackPolicy, StepSpec
+from schemas.workflow import StepSpec
 
 
 @dataclass(frozen=True)

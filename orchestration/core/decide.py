@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from schemas.json import Json, JsonObject
+from schemas.retry import FallbackPolicy, OnFailure, RetryPolicy
 from schemas.statuses import AttemptOutcome, WaitReason
-from schemas.workflow import FallbackPolicy, OnFailure, RetryPolicy
 
 MAX_LOSSES = 3
 

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from orchestration.core.decide import StepPolicy
 from orchestration.store.database import as_jsonb
 from schemas.json import Json, JsonObject
-from schemas.workflow import OnFailure, RetryPolicy, SshTarget
+from schemas.retry import OnFailure, RetryPolicy
+from schemas.workflow import SshTarget
 
 _ON_FAILURE: TypeAdapter[OnFailure] = TypeAdapter(OnFailure)
 

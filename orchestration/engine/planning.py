@@ -16,8 +16,9 @@ from orchestration.core.dag import PlannedStep, plan_steps
 from orchestration.core.references import find_references, referenced_steps
 from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooLarge
 from schemas.json import JsonObject
+from schemas.retry import FallbackPolicy, RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import FallbackPolicy, RetryPolicy, StepSpec, WorkflowSpec
+from schemas.workflow import StepSpec, WorkflowSpec
 
 MAX_PARAMS_BYTES = 256 * 1024
 MAX_RUN_PARAMS_BYTES = 256 * 1024

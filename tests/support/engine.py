@@ -17,8 +17,9 @@ from orchestration.engine.sweep import Sweep
 from orchestration.ports import Actor, ReadyStep
 from orchestration.store.database import Database
 from schemas.events import Event
+from schemas.retry import RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import RetryPolicy, WorkflowSpec
+from schemas.workflow import WorkflowSpec
 
 LEASE_S = 15.0
 RESEND_S = 2.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from orchestration.actions import ActionContext, Permanent, action
-from schemas.workflow import RetryPolicy
+from schemas.retry import RetryPolicy
 
 QUICK = RetryPolicy(max_attempts=3, base_delay_s=0.05, max_delay_s=0.1)
 

@@ -18,8 +18,8 @@ from orchestration.engine.leases import Lease
 from orchestration.engine.queries import Queries
 from orchestration.engine.runs import Runs
 from orchestration.redaction import Redactor
+from schemas.retry import RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import RetryPolicy
 from settings import Settings
 from tests.support.engine import Recorder
 

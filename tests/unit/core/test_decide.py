@@ -27,8 +27,8 @@ from orchestration.core.decide import (
     backoff_s,
     decide,
 )
+from schemas.retry import Fallback, FallbackPolicy, OnFailure, RetryPolicy
 from schemas.statuses import AttemptOutcome, WaitReason
-from schemas.workflow import Fallback, FallbackPolicy, OnFailure, RetryPolicy
 
 BOOM = StepError("boom", "it went off", {"code": 7})
 LATER = datetime(2030, 1, 1, tzinfo=UTC)

@@ -12,8 +12,9 @@ from orchestration.core.conditions import parse_condition
 from orchestration.engine.planning import MAX_PARAMS_BYTES, fingerprint, plan_workflow
 from orchestration.errors import InvalidWorkflow, NotAllowed, TooLarge
 from schemas.json import JsonObject
+from schemas.retry import RetryPolicy
 from schemas.statuses import Role
-from schemas.workflow import RetryPolicy, WorkflowSpec
+from schemas.workflow import WorkflowSpec
 from tests.support.engine import ACTIONS, declare
 
 
