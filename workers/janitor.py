@@ -78,7 +78,7 @@ class Janitor:
         """One round; answers the seconds until the next."""
         now = time.monotonic()
         self._look_at_broker()
-        sent = self.sweep.due()
+        sent = self.sweep.lines()
         if now >= self._trust_absence_at:
             self.sweep.expired()
         self._end_dead_workers(now)

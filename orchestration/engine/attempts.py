@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
@@ -10,12 +11,15 @@ from typing import Literal
 from orchestration.core.decide import Decision, Failed, Outcome, StepError, Verb, decide
 from orchestration.engine.leases import Held, Lease, claimed, handed_over
 from orchestration.engine.telling import claim_event, finish_events, ready_steps
-from orchestration.errors import LeaseLost, TooLarge
+from orchestration.engine.waking import Waking
+from orchestration.errors import LeaseLost, StoreUnavailable, TooLarge
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
 from orchestration.store.database import Database, as_jsonb
 from schemas.events import Event
 from schemas.json import Json, JsonObject
 from schemas.statuses import RunStatus
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 256 * 1024
 
@@ -53,6 +57,7 @@ class Attempts:
         self.lease_s = lease_s
         self.resend_s = resend_s
         self.chance = chance
+        self.waking = Waking(database, dispatcher, events, resend_s=resend_s)
 
     def claim(self, run_id: str, position: int, owner: str) -> Lease | None:
         """Take a ready step for one attempt; None when there is nothing to claim (a duplicate, paused, taken).
@@ -107,10 +112,16 @@ class Attempts:
         """Send the messages and events of a commit. What is lost here is found by the sweep and by readers."""
         lease, answer = finished.lease, finished.answer
         self.dispatcher.send(finished.ready)
+        if answer.get("wakes"):
+            self._wake(self.waking.lines)
         events: list[Event] = finish_events(lease.position, lease.key, lease.attempt, answer, finished.decision)
         if finished.next is not None:
             events.append(claim_event(finished.next))
         self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
+
+    def wake_waiting(self, on: str, count: int) -> None:
+        """Let the next `count` steps go on that wait on a breaker, or for room on a host. The sweep finds them, too."""
+        self._wake(lambda: self.waking.waiting(on, count))
 
     def heartbeat(self, owner: str, held: Sequence[Held]) -> dict[Held, Answer]:
         """Renew the leases of one worker in one round trip, and learn which attempts should stop or are lost.
@@ -162,6 +173,12 @@ class Attempts:
         """Status and result of a step of the same run; None when there is no such step."""
         found: JsonObject = self.database.call("SELECT step_results(%s, %s)", lease.run, [key])
         return found.get(key)
+
+    def _wake(self, wake: Callable[[], int]) -> None:
+        try:
+            wake()
+        except StoreUnavailable:
+            log.info("not woken now; the next sweep will")
 
     def _finish(self, lease: Lease, decision: Decision, hand_over: bool = False) -> JsonObject:
         held = (lease.run, lease.position, lease.attempt)

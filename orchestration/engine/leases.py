@@ -12,8 +12,10 @@ from pydantic import TypeAdapter
 
 from orchestration.core.decide import StepPolicy
 from orchestration.store.database import as_jsonb
+from schemas.flow import ConcurrencySpec
 from schemas.json import Json, JsonObject
 from schemas.retry import OnFailure, RetryPolicy
+from schemas.statuses import RunKind
 from schemas.workflow import SshTarget
 
 _ON_FAILURE: TypeAdapter[OnFailure] = TypeAdapter(OnFailure)
@@ -48,6 +50,11 @@ class Lease:
     signal: JsonObject | None
     reads: JsonObject
     priority: int
+    kind: RunKind
+    concurrency: ConcurrencySpec | None
+    flow: JsonObject | None
+    waited_on: str | None
+    began_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ def claimed(row: JsonObject, run_id: str, owner: str) -> Lease:
         created_role=row["created_role"],
         host=SshTarget.model_validate(row["ssh"]) if row["ssh"] else None,
         priority=row["priority"],
+        kind=RunKind(row["kind"]),
+        concurrency=ConcurrencySpec.model_validate(row["concurrency"]) if row["concurrency"] else None,
     )
 
 
@@ -95,6 +104,8 @@ def handed_over(step: JsonObject, version: int, before: Lease) -> Lease:
         created_role=before.created_role,
         host=before.host,
         priority=before.priority,
+        kind=before.kind,
+        concurrency=before.concurrency,
     )
 
 
@@ -118,6 +129,9 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         checkpoint=step["checkpoint"],
         signal=step["signal"],
         reads=step["reads"] or {},
+        flow=policy.get("flow"),
+        waited_on=step["waited_on"],
+        began_at=datetime.fromisoformat(step["began_at"]),
         **of_run,
     )
 

@@ -100,6 +100,8 @@ class Starts:
             "max_steps": workflow.max_steps,
             "priority": workflow.priority,
             "concurrency_key": workflow.concurrency_key,
+            "kind": workflow.kind,
+            "concurrency": workflow.concurrency.model_dump() if workflow.concurrency else None,
             "total": len(rows),
             "pending": counts["pending"],
             "queued": counts["ready"] + counts["waiting"],

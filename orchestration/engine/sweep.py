@@ -13,16 +13,14 @@ from pydantic import ValidationError
 from orchestration.core.decide import Lost, Outcome, StepPolicy, decide
 from orchestration.engine.leases import Held, policy_from_json
 from orchestration.engine.telling import finish_events, ready_steps
+from orchestration.engine.waking import BATCH, Waking
 from orchestration.errors import StoreRefused
-from orchestration.ports import Dispatcher, EventSink, ReadyStep
+from orchestration.ports import Dispatcher, EventSink
 from orchestration.store.database import Database, as_jsonb
-from schemas.events import StepEvent
 from schemas.json import JsonObject
-from schemas.statuses import RunStatus, StepStatus
+from schemas.statuses import RunStatus
 
 log = logging.getLogger("perdure.sweep")
-
-BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class SilentOwner:
     pid: int | None
 
 
-class Sweep:
+class Sweep(Waking):
     """The sweeps against one database. All are bounded, skip what is locked, and may run twice at once."""
 
     def __init__(
@@ -50,35 +48,14 @@ class Sweep:
         resend_s: float,
         chance: Callable[[], float] = random,
     ) -> None:
-        self.database = database
-        self.dispatcher = dispatcher
-        self.events = events
+        super().__init__(database, dispatcher, events, resend_s=resend_s)
         self.lease_s = lease_s
-        self.resend_s = resend_s
         self.chance = chance
 
     def elect(self, janitor: str, hold_s: float) -> tuple[bool, float]:
         """Whether `janitor` is the one to sweep for the next `hold_s` seconds; and the database's time, in seconds."""
         elected, seconds = self.database.rows("SELECT * FROM elect_janitor(%s, %s)", janitor, hold_s)[0]
         return elected, seconds
-
-    def due(self) -> int:
-        """Make due waits ready and send again what was sent long ago; how many steps were sent."""
-        rows = self.database.call("SELECT sweep_due(%s, %s)", BATCH, self.resend_s)
-        self.dispatcher.send(
-            [ReadyStep(r["public_id"], r["position"], r["action"], r["queue"], r["priority"]) for r in rows]
-        )
-        for row in rows:
-            if row["version"] is not None:
-                event = StepEvent(
-                    version=row["version"],
-                    index=row["position"],
-                    key=row["key"],
-                    status=StepStatus.READY,
-                    attempt=row["attempt"],
-                )
-                self.events.publish(row["public_id"], [event])
-        return len(rows)
 
     def next_due_s(self) -> float | None:
         """Seconds until something is due, None when nothing waits."""
@@ -148,6 +125,8 @@ class Sweep:
         if answer["status"] != "ok":
             return 0
         run_id = row["public_id"]
+        if answer["wakes"]:
+            self.lines()
         self.dispatcher.send(ready_steps(run_id, answer["ready"], row["priority"]))
         self.events.publish(
             run_id,

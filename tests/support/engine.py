@@ -159,7 +159,27 @@ INVARIANTS = {
         SELECT t.run_id, t.seq FROM trace t JOIN runs r ON r.id = t.run_id WHERE t.seq > r.version""",
     "whatever is ready or waiting for a time is seen by the sweep": """
         SELECT s.run_id, s.position FROM steps s WHERE s.due_at IS NULL
-           AND (s.status = 'ready' OR (s.status = 'waiting' AND s.waiting_for <> 'signal'))""",
+           AND (s.status = 'ready' OR (s.status = 'waiting' AND s.waiting_for NOT IN ('signal', 'lock')))""",
+    "whoever waits for a lock is kept out, behind others, woken, or about to be": """
+        SELECT q.key, q.run_id, q.position FROM lock_requests q
+         WHERE NOT q.held AND q.woken_at IS NULL
+           AND NOT EXISTS (SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position
+                              AND NOT o.held AND (is_kept_out(o) OR is_behind(o, clock_now())))
+           AND NOT EXISTS (SELECT FROM lock_wakes w JOIN lock_requests o USING (key)
+                            WHERE o.run_id = q.run_id AND o.position = q.position)""",
+    "a step that waits for a lock without a time stands in line": """
+        SELECT s.run_id, s.position FROM steps s
+         WHERE s.status = 'waiting' AND s.waiting_for = 'lock' AND s.due_at IS NULL AND NOT s.held
+           AND NOT EXISTS (SELECT FROM lock_requests q
+                            WHERE q.run_id = s.run_id AND q.position = s.position AND NOT q.held)""",
+    "a lock is held by a step in progress, or by a run that is not finished": """
+        SELECT q.key, q.run_id, q.position FROM lock_requests q JOIN steps s USING (run_id, position)
+          JOIN runs r ON r.id = q.run_id
+         WHERE r.ended_at IS NOT NULL OR (q.held AND NOT q.for_run AND s.status <> 'in_progress')""",
+    "no more places are taken than there are, and a lock has one exclusive holder alone": """
+        SELECT key FROM lock_requests WHERE held GROUP BY key
+        HAVING count(*) > max(capacity)
+            OR (bool_or(mode = 'exclusive') AND count(DISTINCT run_id) > 1)""",
     "only a paused run holds open steps": """
         SELECT s.run_id, s.position FROM steps s JOIN runs r ON r.id = s.run_id
          WHERE s.held AND s.ended_at IS NULL AND r.status NOT IN ('paused', 'cancelling')""",

@@ -26,7 +26,7 @@ BEGIN
     UPDATE steps
        SET status = 'in_progress', attempt = attempt + 1, owner = p_owner,
            lease_until = moment + make_interval(secs => p_lease), started_at = moment, due_at = NULL, sends = 0,
-           stop_requested = false
+           began_at = coalesce(began_at, moment), stop_requested = false
      WHERE run_id = number AND position = p_position AND status = 'ready' AND NOT held
     RETURNING * INTO s;
     IF NOT FOUND THEN
@@ -44,7 +44,7 @@ BEGIN
     RETURN (
         SELECT json_build_object(
             'status', 'claimed', 'early', r.early, 'run', number, 'version', r.version + 1, 'priority', r.priority,
-            'run_name', d.name, 'run_params', d.params, 'ssh', d.ssh,
+            'run_name', d.name, 'run_params', d.params, 'ssh', d.ssh, 'kind', d.kind, 'concurrency', d.concurrency,
             'created_by', d.created_by, 'created_role', d.created_role, 'step', describe_claim(s, moment))
           FROM run_documents d WHERE d.run_id = number);
 END $$;
@@ -79,7 +79,7 @@ BEGIN
     RETURN (
         SELECT json_build_object(
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
-            'losses', s.losses, 'now', p_now, 'label', d.label, 'params', d.params, 'policy', d.policy,
+            'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'label', d.label, 'params', d.params, 'policy', d.policy,
             'checkpoint', saved,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)

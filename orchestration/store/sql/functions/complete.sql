@@ -13,6 +13,7 @@ DECLARE
     rest        integer[];
     n_released  integer := 0;
     n_taken     integer := 0;
+    wakes       boolean := false;
     run_status  text;
     ready       jsonb := '[]';
     changed     jsonb := '[]';
@@ -35,7 +36,7 @@ BEGIN
     IF p_hand_over IS NOT NULL AND r.status = 'running' AND rest <> '{}' THEN
         UPDATE steps
            SET status = 'in_progress', blocked_by = 0, attempt = attempt + 1, owner = p_owner,
-               lease_until = moment + make_interval(secs => p_hand_over), started_at = moment, sends = 0
+               lease_until = moment + make_interval(secs => p_hand_over), started_at = moment, began_at = moment, sends = 0
          WHERE run_id = p_run AND position = rest[1] AND status = 'pending' AND blocked_by = 1 AND delay_s = 0
            AND NOT held AND queue = s.queue
         RETURNING * INTO taken;
@@ -62,6 +63,9 @@ BEGIN
            active = r.active, completed = r.completed, early = r.early, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
+    IF r.gated THEN
+        wakes := release_locks(p_run, p_position, r.pending + r.queued + r.active = 0);
+    END IF;
     INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at)
     SELECT p_run, r.version + 1, p_position, p_attempt, 'completed', nullif(run_status, r.status), moment
      WHERE is_traced(p_attempt) OR run_status <> r.status
@@ -71,6 +75,6 @@ BEGIN
 
     RETURN json_build_object(
         'status', 'ok', 'early', r.early, 'step_status', 'completed', 'run_status', run_status, 'version', r.version + 1 + n_taken,
-        'ready', ready, 'changed', changed, 'total', r.total, 'completed', r.completed, 'failed', r.failed,
+        'ready', ready, 'changed', changed, 'wakes', wakes, 'total', r.total, 'completed', r.completed, 'failed', r.failed,
         'skipped', r.skipped, 'next', CASE WHEN n_taken = 1 THEN describe_claim(taken, moment) END);
 END $$;

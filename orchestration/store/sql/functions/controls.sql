@@ -26,6 +26,9 @@ BEGIN
                     skipped = c.skipped, cancelled = c.cancelled, updated_at = p_now,
                     ended_at = CASE WHEN is_open THEN NULL ELSE p_now END
      WHERE id = r.id;
+    IF r.gated AND NOT is_open THEN
+        PERFORM release_locks(r.id, NULL, true);
+    END IF;
     INSERT INTO trace (run_id, seq, position, kind, run_status, at, detail)
     VALUES (r.id, r.version + 1, p_position, p_kind, nullif(run_status, p_was), p_now, p_detail);
     RETURN jsonb_build_object('status', 'ok', 'run', r.id, 'run_status', run_status, 'version', r.version + 1,
@@ -46,6 +49,10 @@ BEGIN
         RETURN refuse(r);
     END IF;
     UPDATE steps SET held = true WHERE run_id = r.id AND status IN ('pending', 'ready', 'waiting', 'in_progress');
+    IF r.gated THEN
+        -- It would keep others waiting. What it waits for it asks anew once it is resumed.
+        PERFORM release_locks(r.id, NULL, false);
+    END IF;
     r.status := 'paused';
     RETURN settle(r, 'paused', NULL, p_detail, 'running', clock_now());
 END $$;
@@ -60,8 +67,10 @@ BEGIN
         RETURN refuse(r);
     END IF;
     moment := clock_now();
-    UPDATE steps SET held = false, sends = 0,
-                     due_at = CASE WHEN status = 'ready' THEN moment + make_interval(secs => p_resend) ELSE due_at END
+    UPDATE steps SET held = false, sends = 0, status = CASE WHEN waiting_for = 'lock' THEN 'ready' ELSE status END,
+                     waiting_for = nullif(waiting_for, 'lock'),
+                     due_at = CASE WHEN status = 'ready' OR waiting_for = 'lock'
+                                   THEN moment + make_interval(secs => p_resend) ELSE due_at END
      WHERE run_id = r.id AND held;
     r.status := 'running';
     RETURN settle(r, 'resumed', NULL, p_detail, 'paused', moment)
@@ -83,6 +92,9 @@ BEGIN
     moment := clock_now();
     was := r.status;
     PERFORM cancel_open_steps(r.id, moment);
+    IF r.gated THEN
+        PERFORM release_locks(r.id, NULL, false);
+    END IF;
     r.ending := 'cancelled';
     RETURN settle(r, 'stop_requested', NULL, p_detail, was, moment);
 END $$;
@@ -115,6 +127,9 @@ BEGIN
     END IF;
     UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
      WHERE run_id = r.id AND position = s.position;
+    IF r.gated THEN
+        PERFORM release_locks(r.id, s.position, false);
+    END IF;
     SELECT * INTO freed FROM free_dependents(r.id, s.dependents, p_resend, moment);
     RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment) || jsonb_build_object('ready', freed.ready);
 END $$;
@@ -244,7 +259,8 @@ BEGIN
     UPDATE steps s
        SET needs = c.needs, blocked_by = c.blocked,
            status = CASE WHEN c.is_skipped THEN 'skipped' WHEN c.blocked > 0 THEN 'pending' ELSE 'ready' END,
-           released = c.is_skipped, failures = 0, losses = 0, sends = 0, held = false, started_at = NULL,
+           released = c.is_skipped, failures = 0, losses = 0, sends = 0, held = false, started_at = NULL, began_at = NULL,
+           waiting_on = NULL,
            due_at = CASE WHEN NOT c.is_skipped AND c.blocked = 0 THEN p_now + make_interval(secs => p_resend) END,
            ended_at = CASE WHEN c.is_skipped THEN p_now END
       FROM (

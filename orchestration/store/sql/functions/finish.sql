@@ -20,6 +20,7 @@ DECLARE
     n_requeued   integer := 0;
     n_pending    integer := 0;
     n_cancelled  record;
+    wakes        boolean := false;
 BEGIN
     SELECT * INTO r FROM runs WHERE id = p_run FOR NO KEY UPDATE;
     -- A later statement than the lock, so that it sees what the holder before us committed.
@@ -57,6 +58,11 @@ BEGIN
     IF step_status = 'waiting' THEN
         due := CASE WHEN p_decision ? 'delay_s' THEN moment + make_interval(secs => (p_decision ->> 'delay_s')::real)
                     ELSE (p_decision ->> 'until')::timestamptz END;
+        -- Each that waits for the same comes back a little later than the one before it.
+        IF p_decision ? 'spacing_s' THEN
+            due := due + make_interval(secs => (p_decision ->> 'spacing_s')::real * (SELECT count(*) FROM (
+                SELECT FROM steps w WHERE w.waiting_on = p_decision ->> 'on' AND w.waiting_for IS NOT NULL LIMIT 500) x));
+        END IF;
         -- The signal came while the step was on its way to wait for it: it must not wait for ever.
         IF p_decision ->> 'reason' = 'signal' AND EXISTS (
             SELECT FROM signals WHERE run_id = p_run AND position = p_position) THEN
@@ -74,6 +80,7 @@ BEGIN
     UPDATE steps
        SET status = step_status, owner = NULL, lease_until = NULL, stop_requested = false, due_at = due,
            waiting_for = CASE WHEN step_status = 'waiting' THEN p_decision ->> 'reason' END,
+           waiting_on = p_decision ->> 'on',
            failures = failures + coalesce((p_decision ->> 'failures')::integer, 0),
            losses = losses + coalesce((p_decision ->> 'losses')::integer, 0),
            released = verb IN ('complete', 'skip', 'continue'),
@@ -115,16 +122,27 @@ BEGIN
            cancelled = r.cancelled, next_position = r.next_position, early = false, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
+    IF r.gated THEN
+        IF r.ending IS NOT NULL THEN
+            wakes := release_locks(p_run, NULL, false);
+        END IF;
+        -- A step that comes to wait for a lock keeps its place, and one that waits for another gate its rank.
+        IF NOT (step_status = 'waiting' AND p_decision ->> 'reason' = 'lock') THEN
+            wakes := release_locks(p_run, p_position, r.pending + r.queued + r.active = 0,
+                                   step_status = 'waiting' AND p_decision ->> 'reason' <> 'retry') OR wakes;
+        END IF;
+    END IF;
     IF is_traced(p_attempt) OR run_status <> r.status THEN
         INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
         VALUES (p_run, r.version + 1, p_position, p_attempt,
                 CASE WHEN step_status = 'ready' THEN p_decision ->> 'outcome' ELSE step_status END,
-                nullif(run_status, r.status), moment, p_decision -> 'error');
+                nullif(run_status, r.status), moment, coalesce(p_decision -> 'error', CASE WHEN step_status = 'waiting'
+                THEN jsonb_strip_nulls(jsonb_build_object('waiting_for', p_decision -> 'reason', 'on', p_decision -> 'on')) END));
     END IF;
 
     RETURN jsonb_build_object(
         'status', 'ok', 'step_status', step_status, 'run_status', run_status, 'version', r.version + 1,
-        'ready', ready, 'changed', changed, 'due_at', due, 'total', r.total, 'completed', r.completed,
+        'ready', ready, 'changed', changed, 'wakes', wakes, 'due_at', due, 'total', r.total, 'completed', r.completed,
         'failed', r.failed, 'skipped', r.skipped);
 END $$;
 

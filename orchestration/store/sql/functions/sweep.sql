@@ -32,7 +32,7 @@ BEGIN
                due_at = moment + make_interval(secs => CASE WHEN s.status = 'waiting' THEN p_resend
                         ELSE least(60, p_resend * power(2, least(s.sends + 1, 10))) END)
           FROM due d WHERE s.run_id = d.run_id AND s.position = d.position
-        RETURNING s.run_id, s.position, s.action, s.queue, d.public_id, d.priority, d.status AS was, s.key, s.attempt
+        RETURNING s.run_id, s.position, s.action, s.queue, s.sends, d.public_id, d.priority, d.status AS was, s.key, s.attempt
     ), bumped AS (
         UPDATE runs SET version = version + 1, updated_at = moment
          WHERE id IN (SELECT m.run_id FROM moved m WHERE m.was = 'waiting')
@@ -40,14 +40,16 @@ BEGIN
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object(
                'public_id', m.public_id, 'position', m.position, 'action', m.action, 'queue', m.queue,
-               'priority', m.priority, 'key', m.key, 'attempt', m.attempt, 'version', b.version)), '[]')
+               'priority', m.priority, 'key', m.key, 'attempt', m.attempt, 'sends', m.sends, 'version', b.version)), '[]')
       INTO sent FROM moved m LEFT JOIN bumped b ON b.id = m.run_id;
     RETURN sent;
 END $$;
 
 -- Seconds until the next step is due; null when nothing waits.
 CREATE OR REPLACE FUNCTION next_due_s() RETURNS double precision LANGUAGE sql AS $$
-    SELECT extract(epoch FROM min(due_at) - clock_now())::double precision FROM steps WHERE due_at IS NOT NULL AND NOT held
+    SELECT extract(epoch FROM least(
+        (SELECT min(due_at) FROM steps WHERE due_at IS NOT NULL AND NOT held), (SELECT min(at) FROM lock_wakes)
+    ) - clock_now())::double precision
 $$;
 
 -- After the broker lost its messages: every ready step is due now, in the order of the runs.

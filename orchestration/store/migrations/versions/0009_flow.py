@@ -1,0 +1,67 @@
+"""Locks and places, what a step waits for, and what a run is for.
+
+All of it may be missing in rows of the release before. The index of what is waited for is built beside the writes of a
+system in use: see 0008.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+CHANGES = """
+ALTER TABLE runs ADD COLUMN gated boolean NOT NULL DEFAULT false;
+ALTER TABLE run_documents ADD COLUMN kind text NOT NULL DEFAULT 'workflow'
+                              CHECK (kind IN ('workflow', 'interactive', 'background', 'agent')),
+                          ADD COLUMN concurrency jsonb;
+ALTER TABLE steps ADD COLUMN waiting_on text, ADD COLUMN began_at timestamptz;
+
+-- Who holds or waits for what only so many may hold: `place`s up to a capacity; a lower rank goes first.
+CREATE TABLE lock_requests (
+    key       text NOT NULL,
+    run_id    bigint NOT NULL,
+    position  integer NOT NULL,
+    mode      text NOT NULL CHECK (mode IN ('exclusive', 'shared', 'place')),
+    capacity  integer CHECK ((mode = 'place') = (capacity IS NOT NULL) AND capacity > 0),
+    for_run   boolean NOT NULL,
+    held      boolean NOT NULL,
+    rank      double precision NOT NULL,
+    asked_at  timestamptz NOT NULL,
+    held_at   timestamptz CHECK (held = (held_at IS NOT NULL)),
+    woken_at  timestamptz CHECK (woken_at IS NULL OR NOT held),
+    PRIMARY KEY (key, run_id, position)
+);
+CREATE UNIQUE INDEX lock_requests_one_exclusive_holder ON lock_requests (key) WHERE held AND mode = 'exclusive';
+CREATE INDEX lock_requests_line ON lock_requests (key, rank, run_id, position) WHERE NOT held;
+CREATE INDEX lock_requests_of ON lock_requests (run_id, position);
+
+-- Lines that may go on. Written with the release, so that no wake-up is lost.
+CREATE TABLE lock_wakes (key text PRIMARY KEY, at timestamptz NOT NULL);
+
+CREATE TABLE lock_contention (
+    key       text NOT NULL,
+    hour      timestamptz NOT NULL,
+    waits     bigint NOT NULL,
+    timeouts  bigint NOT NULL,
+    waited_s  double precision NOT NULL,
+    PRIMARY KEY (hour, key)
+);
+"""
+IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('steps_waiting_on') AND NOT indisvalid)"
+BUILD = (
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS steps_waiting_on ON steps (waiting_on, due_at) "
+    "WHERE waiting_for IS NOT NULL AND waiting_on IS NOT NULL"
+)
+
+
+def upgrade() -> None:
+    """Add columns and tables, then build the index."""
+    op.get_bind().exec_driver_sql(CHANGES)
+    with op.get_context().autocommit_block():
+        if op.get_bind().exec_driver_sql(IS_BROKEN).scalar():
+            op.execute("DROP INDEX CONCURRENTLY steps_waiting_on")
+        op.execute(BUILD)
