@@ -15,6 +15,7 @@ from orchestration.core.conditions import parse_condition
 from orchestration.core.dag import PlannedStep, plan_steps
 from orchestration.core.references import find_references, referenced_steps
 from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooLarge
+from schemas.flow import FlowSpec
 from schemas.json import JsonObject
 from schemas.retry import FallbackPolicy, RetryPolicy
 from schemas.statuses import Role
@@ -23,6 +24,7 @@ from schemas.workflow import StepSpec, WorkflowSpec
 MAX_PARAMS_BYTES = 256 * 1024
 MAX_RUN_PARAMS_BYTES = 256 * 1024
 MAX_METADATA_BYTES = 16 * 1024
+FLOW_FIELDS = frozenset(FlowSpec.model_fields)
 Actions = Mapping[str, ActionDeclaration]
 
 
@@ -105,6 +107,9 @@ def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: fl
     }
     if planned.when:
         policy["when"] = planned.when
+    flow = flow_of(step)
+    if flow:
+        policy["flow"] = flow
     return {
         "position": planned.position,
         "key": step.key,
@@ -140,12 +145,22 @@ def _as_sent(policy: FallbackPolicy) -> JsonObject:
     return policy.model_dump(mode="json", exclude_unset=True)
 
 
+def flow_of(step: StepSpec) -> JsonObject:
+    """What the step says of the resources it needs, as stored; empty for most."""
+    named = step.model_fields_set & FLOW_FIELDS
+    return step.model_dump(mode="json", include=set(named), exclude_defaults=True) if named else {}
+
+
 def _reads(step: StepSpec, where: str) -> set[str]:
-    if not step.params and not step.when:
+    flow = flow_of(step)
+    if not step.params and not step.when and not flow:
         return set()
     place = f"{where}/params"
     try:
         wanted = referenced_steps(step.params)
+        if flow:
+            place = where
+            wanted |= referenced_steps(flow)
         place = f"{where}/when"
         return wanted | parse_condition(step.when).steps if step.when else wanted
     except PerdureError as error:
