@@ -1,4 +1,4 @@
-"""The YAML configuration file: its `workflow:` and `actions:` sections as values of settings."""
+"""The YAML configuration file: its sections as values of settings."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"{path}: unknown in workflow: {', '.join(unknown)}; known: {', '.join(WORKFLOW_SECTION)}")
     values = {WORKFLOW_SECTION[name]: value for name, value in workflow.items()}
+    for name in ("rate_limits", "breakers"):
+        if name in content:
+            values[name] = _section(content, name, path)
     return values | {"action_defaults": _section(content, "actions", path)}
 
 

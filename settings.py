@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config_file import read_config_file
+from schemas.flow import BreakerSpec, read_rate
 
 ROOT = Path(__file__).resolve().parent
 ENV_PREFIX = "PERDURE_"
@@ -140,6 +142,34 @@ class Work(_Group):
         return self
 
 
+class Flow(_Group):
+    """Limits that hold over all workers."""
+
+    rate_limits: Mapping[str, str] = Field(
+        default_factory=dict,
+        description='limits that steps name, such as `{"openai": "60/minute"}`; `rate_limits:` in YAML',
+    )
+    breakers: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='what a breaker does where a step does not say, such as `{"http:api.example.com:443": '
+        '{"failure_threshold": 3, "recovery_s": 30}}`; `breakers:` in YAML',
+    )
+    background_concurrency: int = Field(
+        5, ge=1, le=10_000, description="steps at once of background runs, and of agents"
+    )
+    background_rate: str = Field(
+        "10/second", description="steps that background runs may begin, and agents; empty: any"
+    )
+
+    @model_validator(mode="after")
+    def _limits_can_be_read(self) -> Flow:
+        for rate in (*self.rate_limits.values(), *([self.background_rate] if self.background_rate else [])):
+            read_rate(rate)
+        for name, breaker in self.breakers.items():
+            BreakerSpec.model_validate({"name": name} | breaker)
+        return self
+
+
 class Workflow(_Group):
     """What clients of `/workflow/*` are told; also the `workflow:` section of the YAML file."""
 
@@ -196,7 +226,7 @@ class Testing(_Group):
         return self
 
 
-class Settings(Testing, Agents, Actions, Workflow, Work, Access, Servers):
+class Settings(Testing, Agents, Actions, Workflow, Flow, Work, Access, Servers):
     """All settings. `load_settings()` reads them; tests may name single fields."""
 
     @field_validator(
@@ -246,7 +276,7 @@ class Settings(Testing, Agents, Actions, Workflow, Work, Access, Servers):
         return _local_url(self.host, self.relay_port)
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Workflow, Actions, Agents, Testing)
+GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Flow, Workflow, Actions, Agents, Testing)
 
 
 def load_settings(*, attach: bool = True, **fields: Any) -> Settings:

@@ -5,12 +5,15 @@ Names may hold references (`file:{{ params.path }}`); they are resolved when the
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 ResourceName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
+RATE_PATTERN = re.compile(r"(\d{1,7})\s*/\s*(\d*\.?\d*)\s*(s|second|minute|hour|day)s?")
+_UNIT_S = {"s": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 MAX_LOCKS = 16
 MAX_RATE_LIMITS = 4
 
@@ -87,3 +90,12 @@ class FlowSpec(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("a lock is named twice; name it once")
         return self
+
+
+def read_rate(text: str, name: str = "rate") -> RateLimitSpec:
+    """The limit that `10/second`, `100 / 5 minutes` or `10/2s` means. Raises: ValueError."""
+    found = RATE_PATTERN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no rate; write it as '10/second' or '100/5 minutes'")
+    count, times, unit = found.groups()
+    return RateLimitSpec(name=name, limit=int(count), per_s=float(times or 1) * _UNIT_S[unit])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -30,16 +30,18 @@ from orchestration.core.storable import storable
 from orchestration.engine.leases import Lease
 from orchestration.engine.planning import Actions, check_action, plan_rows
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
-from orchestration.gates import Admit, Gate, GateRequest, Wait
 from schemas.json import Json, JsonObject
 from schemas.statuses import Role, WaitReason
 from workers.emitter import Emitter
+from workers.gating import Gating, Parked
 
 log = logging.getLogger("perdure.runner")
 
 RESULT_BYTES = 256 * 1024
 DETAILS_BYTES = 16 * 1024
 LONGEST_DELAY_S = 7 * 86_400.0
+
+T = TypeVar("T")
 
 
 class Results(Mapping[str, Any]):
@@ -66,14 +68,14 @@ class Acting:
     """Runs actions. `action_settings` are the plain values that actions may read."""
 
     actions: Actions
-    gates: Sequence[Gate]
+    gating: Gating
     action_settings: Mapping[str, Any]
 
-    def outcome(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome:
-        """What comes of the attempt; never raises."""
+    def outcome(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome | Parked:
+        """What comes of the attempt; never raises. `Parked`: it has ended at a gate already."""
         return judged(lambda: self._attempt(lease, token, emitter))
 
-    def _attempt(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome:
+    def _attempt(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome | Parked:
         scope = {
             "params": lease.run_params,
             "steps": lease.reads,
@@ -91,7 +93,10 @@ class Acting:
             return self._succeeded(lease, declared.function(context, params))
 
         # A failure that our own request to stop brought about must not count against what the action depends on.
-        return self._through_gates(lease, declared, params, lambda: heed(token, lease.policy, judged(act)))
+        def heeding() -> Outcome:
+            return heed(token, lease.policy, judged(act))
+
+        return self.gating.outcome(lease, declared, params, scope, token, heeding)
 
     def _context(
         self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration
@@ -110,31 +115,6 @@ class Acting:
             token=token,
             signal=lease.signal,
         )
-
-    def _through_gates(
-        self, lease: Lease, declared: ActionDeclaration, params: BaseModel, act: Callable[[], Outcome]
-    ) -> Outcome:
-        """The outcome of `act` if every gate admits it; the gates that did learn how it went."""
-        request = GateRequest(
-            target=declared.breaker_target(params, lease.host) if declared.breaker_target else None,
-            failure_threshold=declared.breaker.failure_threshold,
-            recovery_s=declared.breaker.recovery_s,
-            timeout_s=lease.timeout_s,
-        )
-        passed: list[Admit] = []
-        outcome: Outcome = Cancelled()
-        try:
-            for gate in self.gates:
-                verdict = gate.admit(request)
-                if isinstance(verdict, Wait):
-                    outcome = Snoozed(verdict.reason, lease.claimed_at + timedelta(seconds=verdict.seconds))
-                    return outcome
-                passed.append(verdict)
-            outcome = act()
-            return outcome
-        finally:
-            for verdict in passed:
-                verdict.settle(outcome)
 
     def _succeeded(self, lease: Lease, returned: Any) -> Outcome:
         match returned:
@@ -161,7 +141,7 @@ class Acting:
         return {"steps": rows, "leaves": [row["position"] for row in rows if not row["dependents"]]}
 
 
-def judged(work: Callable[[], Outcome]) -> Outcome:
+def judged(work: Callable[[], Outcome | T]) -> Outcome | T:
     """The outcome that `work` answers, or what the exception it raises means. Never raises."""
     try:
         return work()

@@ -17,7 +17,8 @@ from celery import bootsteps
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
-from orchestration.engine.sweep import BATCH, SilentOwner, Sweep
+from orchestration.engine.sweep import SilentOwner, Sweep
+from orchestration.engine.waking import BATCH
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import Database
 from settings import Settings

@@ -17,12 +17,16 @@ from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
+from orchestration.engine.locks import Locks
 from orchestration.gates import BreakerGate
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
+from schemas.flow import read_rate
+from schemas.statuses import RunKind
 from settings import Settings
 from workers.acting import Acting
 from workers.emitter import Flusher
+from workers.gating import FlowDefaults, Gating
 from workers.keeper_client import KeeperClient
 from workers.runner import FaultHook, Runner
 from workers.task_events import TaskEvents
@@ -72,7 +76,12 @@ class WorkerProcess:
             keeper=self.keeper,
             acting=Acting(
                 actions=load_actions(settings.actions),
-                gates=(BreakerGate(ValkeyBreakers(settings.redis_url)),),
+                gating=Gating(
+                    (BreakerGate(ValkeyBreakers(settings.redis_url)),),
+                    Locks(attempts),
+                    flow_defaults(settings),
+                    attempts.wake_waiting,
+                ),
                 action_settings=action_settings(settings),
             ),
             flusher=Flusher(settings.progress_interval_s),
@@ -101,6 +110,18 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
     """The settings that actions may read."""
     values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
     return values | {"known_hosts": settings.data_dir / "known_hosts"}
+
+
+def flow_defaults(settings: Settings) -> FlowDefaults:
+    """What the settings say of limits and of kinds of runs."""
+    kinds = [kind for kind in RunKind if kind.is_background]
+    rate = settings.background_rate
+    return FlowDefaults(
+        rate_limits={name: read_rate(text, name) for name, text in settings.rate_limits.items()},
+        breakers=settings.breakers,
+        kind_places=dict.fromkeys(kinds, settings.background_concurrency),
+        kind_rates={kind: read_rate(rate, f"kind:{kind}") for kind in kinds} if rate else {},
+    )
 
 
 def load_fault_hook(settings: Settings) -> FaultHook:

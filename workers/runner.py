@@ -16,8 +16,10 @@ from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
+from schemas.statuses import AttemptOutcome
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
+from workers.gating import WAVE, Parked
 from workers.keeper_client import KeeperClient
 from workers.task_events import TaskEvents
 from workers.watches import HAND_OVER_PATIENCE_S
@@ -128,11 +130,14 @@ class Runner:
         try:
             self._fault("claimed", lease)
             emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
-            outcome = redacted(self.acting.outcome(lease, taken.token, emitter), redactor)
+            outcome = self.acting.outcome(lease, taken.token, emitter)
             self._fault("acted", lease)
             is_written = emitter.close()
             self._fault("before_commit", lease)
-            finished = self._commit(taken, emitter, outcome, slice_ends, is_written)
+            if isinstance(outcome, Parked):
+                finished = outcome.finished
+            else:
+                finished = self._commit(taken, emitter, redacted(outcome, redactor), slice_ends, is_written)
         finally:
             # Before anybody is told, which may take a while.
             if finished is not None and finished.next is not None:
@@ -142,6 +147,8 @@ class Runner:
         if finished is not None:
             self._fault("committed", lease)
             self.attempts.tell(finished)
+            if finished.decision.outcome is AttemptOutcome.COMPLETED and (lease.waited_on or "").startswith("breaker:"):
+                self.attempts.wake_waiting(lease.waited_on or "", WAVE)
             self._fault("dispatched", lease)
         self._fault("before_ack", lease)
         return following

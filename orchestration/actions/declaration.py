@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.actions.outcomes import ActionReturn
+from schemas.flow import FlowSpec
 from schemas.form import Form
 from schemas.json import JsonObject
 from schemas.retry import RetryPolicy
@@ -33,15 +34,7 @@ class SecretRef(BaseModel):
     secret: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
 
 
-@dataclass(frozen=True)
-class BreakerPolicy:
-    """When a target is left alone, and for how long."""
-
-    failure_threshold: int = 5
-    recovery_s: float = 60.0
-
-
-BreakerTarget = Callable[[Any, SshTarget | None], str | None]
+FlowOf = Callable[[Any, SshTarget | None], FlowSpec | None]
 SignalForm = Callable[[JsonObject], Form | None]
 
 
@@ -54,7 +47,8 @@ class ActionDeclaration:
     role: the least role that may start it.
     needs_host: the run must have an SSH target.
     signal_form: what a step with given parameters, in which references are not resolved, asks of a signal.
-    breaker_target: names what an attempt depends on, such as a host; failing attempts open its circuit breaker.
+    flow: what an attempt with given parameters has to pass, such as the breaker of what it depends on. A step's own
+        breaker goes before it; locks and rate limits are added to the step's own.
     """
 
     name: str
@@ -70,5 +64,4 @@ class ActionDeclaration:
     summary: str = ""
     accepts_signal: bool = False
     signal_form: SignalForm | None = None
-    breaker_target: BreakerTarget | None = None
-    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    flow: FlowOf | None = None

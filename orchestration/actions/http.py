@@ -13,6 +13,7 @@ from orchestration.actions.context import ActionContext
 from orchestration.actions.declaration import ActionParams, SecretRef
 from orchestration.actions.outcomes import Permanent, Retryable
 from orchestration.actions.registry import action
+from schemas.flow import BreakerSpec, FlowSpec, RateLimitSpec
 from schemas.json import Json, JsonObject
 
 LONGEST_RETRY_AFTER_S = 86_400.0
@@ -60,13 +61,16 @@ class HttpParams(ActionParams):
         return self
 
 
-def _target(params: HttpParams, _host: object) -> str | None:
-    """The circuit breaker's name: one for each server."""
+def _flow(params: HttpParams, _host: object) -> FlowSpec | None:
+    """A circuit breaker for each server, and a limit that obeys its `Retry-After` for everybody."""
     parts = urlsplit(params.url)
-    return f"http:{parts.hostname}:{parts.port or parts.scheme}" if parts.hostname else None
+    if not parts.hostname:
+        return None
+    name = f"http:{parts.hostname}:{parts.port or parts.scheme}"
+    return FlowSpec(breaker=BreakerSpec(name=name), rate_limits=(RateLimitSpec(name=name),))
 
 
-@action("http.request", queue="http", breaker_target=_target)
+@action("http.request", queue="http", flow=_flow)
 def request(ctx: ActionContext, params: HttpParams) -> dict[str, Any]:
     """Call an endpoint; a 429, a 5xx or a broken connection is worth another attempt, other 4xx are not.
 

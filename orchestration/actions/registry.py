@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestration.actions.declaration import ActionDeclaration, BreakerPolicy, BreakerTarget, NoParams, SignalForm
+from orchestration.actions.declaration import ActionDeclaration, FlowOf, NoParams, SignalForm
 from orchestration.actions.outcomes import ActionReturn
 from schemas.base import ACTION_PATTERN
 from schemas.retry import RetryPolicy
@@ -46,8 +46,7 @@ def action(
     role: Role = Role.OPERATOR,
     accepts_signal: bool = False,
     signal_form: SignalForm | None = None,
-    breaker_target: BreakerTarget | None = None,
-    breaker: BreakerPolicy | None = None,
+    flow: FlowOf | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function `(ctx, params) -> dict | Result | Expand | None` as an action.
 
@@ -78,8 +77,7 @@ def action(
             summary=(inspect.getdoc(function) or "").partition("\n")[0],
             accepts_signal=accepts_signal,
             signal_form=signal_form,
-            breaker_target=breaker_target,
-            breaker=breaker or BreakerPolicy(),
+            flow=flow,
         )
         return function
 

@@ -103,7 +103,7 @@ def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: fl
         "retry": _retry(step.retry or declared.retry),
         "on_failure": step.on_failure if isinstance(step.on_failure, str) else _as_sent(step.on_failure),
         "on_lost": step.on_lost or ("retry" if declared.idempotent else "fail"),
-        "timeout_s": step.timeout_s or declared.timeout_s,
+        "timeout_s": step.timeout_s or (step.breaker and step.breaker.timeout_s) or declared.timeout_s,
     }
     if planned.when:
         policy["when"] = planned.when

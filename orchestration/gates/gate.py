@@ -18,6 +18,7 @@ class GateRequest:
     asker: names the step, the same for all of its attempts.
     timeout_s: how long the attempt may take at most.
     waited_on: what the step waited for before this attempt, None for nothing.
+    failures: those of earlier attempts; more than none means that this one is a retry.
     """
 
     asker: str
@@ -25,6 +26,7 @@ class GateRequest:
     timeout_s: float
     kind: RunKind = RunKind.WORKFLOW
     waited_on: str | None = None
+    failures: int = 0
     breaker: BreakerSpec | None = None
     rate_limits: tuple[RateLimitSpec, ...] = ()
     locks: tuple[LockSpec, ...] = ()

@@ -15,6 +15,7 @@ from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from schemas.events import Event, LogEvent
 from schemas.json import JsonObject
+from schemas.statuses import RunKind
 from workers.emitter import Emitter, Flusher
 
 
@@ -46,6 +47,11 @@ def make_lease(**changes: Any) -> Lease:
         "signal": None,
         "reads": {},
         "priority": 5,
+        "kind": RunKind.WORKFLOW,
+        "concurrency": None,
+        "flow": None,
+        "waited_on": None,
+        "began_at": datetime(2030, 1, 1, tzinfo=UTC),
     }
     return Lease(**fields | changes)
 

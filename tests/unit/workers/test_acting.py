@@ -24,12 +24,14 @@ from orchestration.core.decide import (
     Succeeded,
 )
 from orchestration.errors import LeaseLost, StoreUnavailable
-from orchestration.gates import Admit, Gate, GateRequest, Verdict, Wait
+from orchestration.gates.gate import Admit, Gate, GateRequest, Verdict, Wait
+from schemas.flow import BreakerSpec, FlowSpec
 from schemas.statuses import WaitReason
 from schemas.workflow import StepSpec
 from tests.support.engine import declare
 from tests.support.leases import make_emitter, make_lease
 from workers.acting import LONGEST_DELAY_S, Acting
+from workers.gating import Gating, Parked
 
 
 def act(
@@ -45,8 +47,10 @@ def act(
         "remote": declare("remote", needs_host=True),
         "rooted": declare("rooted", role="admin"),
     }
-    acting = Acting(actions, gates, {})
-    return acting.outcome(make_lease(**lease or {}), token or CancelToken(), make_emitter())
+    acting = Acting(actions, Gating(gates), {})
+    outcome = acting.outcome(make_lease(**lease or {}), token or CancelToken(), make_emitter())
+    assert not isinstance(outcome, Parked)
+    return outcome
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -148,8 +152,8 @@ def test_a_validator_that_raises_something_odd_is_a_failure_too() -> None:
     assert error_of(act(params=Strict, lease={"params": {"seconds": 1}})).code == "exception"
 
 
-def test_a_breaker_target_that_raises_is_a_failure_too() -> None:
-    assert error_of(act(breaker_target=lambda params, host: params.nothing)).code == "exception"
+def test_an_action_whose_flow_raises_is_a_failure_too() -> None:
+    assert error_of(act(flow=lambda params, host: params.nothing)).code == "exception"
 
 
 def test_an_action_this_worker_does_not_know_fails_and_says_what_to_do() -> None:
@@ -190,6 +194,10 @@ def test_an_action_that_succeeds_although_it_was_asked_to_stop_has_succeeded() -
     assert act(token=token) == Succeeded(None)
 
 
+def depends_on_a_host(_params: object, _host: object) -> FlowSpec:
+    return FlowSpec(breaker=BreakerSpec(name="host-1"))
+
+
 class RecordingGate:
     """Answers what it is told to, and keeps what it learned."""
 
@@ -205,16 +213,16 @@ class RecordingGate:
 
 def test_a_gate_learns_how_the_action_went() -> None:
     gate = RecordingGate()
-    outcome = act(raising(Retryable("refused")), gates=[gate], breaker_target=lambda params, host: "host-1")
+    outcome = act(raising(Retryable("refused")), gates=[gate], flow=depends_on_a_host)
     assert gate.learned == [outcome]
-    assert gate.asked[0].target == "host-1"
+    assert gate.asked[0].breaker == BreakerSpec(name="host-1")
 
 
 def test_a_gate_that_refuses_makes_the_step_wait_and_the_others_know_nothing_came_of_it() -> None:
-    passed, refusing = RecordingGate(), RecordingGate(Wait(WaitReason.BREAKER, 30.0))
+    passed, refusing = RecordingGate(), RecordingGate(Wait(WaitReason.BREAKER, 30.0, "breaker:host-1", 2.0))
     began: list[Any] = []
-    outcome = act(lambda ctx, params: began.append(params), gates=[passed, refusing])
-    assert outcome == Snoozed(WaitReason.BREAKER, datetime(2030, 1, 1, 0, 0, 30, tzinfo=UTC))
+    outcome = act(lambda ctx, params: began.append(params), gates=[passed, refusing], flow=depends_on_a_host)
+    assert outcome == Snoozed(WaitReason.BREAKER, datetime(2030, 1, 1, 0, 0, 30, tzinfo=UTC), "breaker:host-1", 2.0)
     assert passed.learned == [outcome]
     assert began == []
 
@@ -226,8 +234,14 @@ def test_a_failure_that_a_stop_brought_about_is_no_news_of_the_target() -> None:
         token.cancel("stop")
         raise Retryable("connection closed")
 
-    act(function, gates=[gate], token=token)
+    act(function, gates=[gate], token=token, flow=depends_on_a_host)
     assert gate.learned == [Cancelled()]
+
+
+def test_a_step_that_asks_for_nothing_is_asked_nothing() -> None:
+    gate = RecordingGate(Wait(WaitReason.BREAKER, 30.0, "breaker:x"))
+    assert act(gates=[gate]) == Succeeded(None)
+    assert gate.asked == []
 
 
 def step(key: str, **fields: Any) -> StepSpec:

@@ -1,0 +1,176 @@
+"""Passes an attempt through the gates, cheapest first: those that ask memory, then Valkey, then PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from orchestration.actions.context import CancelToken
+from orchestration.actions.declaration import ActionDeclaration
+from orchestration.core.decide import Cancelled, Failed, Outcome, Snoozed
+from orchestration.core.references import resolve
+from orchestration.engine.attempts import Finished
+from orchestration.engine.leases import Lease
+from orchestration.engine.locks import Held, InLine, Locks
+from orchestration.errors import StoreUnavailable
+from orchestration.gates.gate import Admit, Gate, GateRequest, Refuse, Wait
+from schemas.flow import BreakerSpec, ConcurrencySpec, FlowSpec, RateLimitSpec
+from schemas.statuses import RunKind, WaitReason
+
+_NOTHING = FlowSpec()
+_LOCK_PAUSES_S = (0.1, 0.2, 0.5, 1.0)
+# Each success of a step that waited on a breaker lets so many more go on: 1, 2, 4, 8 and so on.
+WAVE = 2
+
+
+@dataclass(frozen=True)
+class Parked:
+    """The attempt has ended at a gate, and its end is committed."""
+
+    finished: Finished
+
+
+@dataclass(frozen=True)
+class FlowDefaults:
+    """What settings say of limits that steps name without numbers, and of kinds of runs."""
+
+    rate_limits: Mapping[str, RateLimitSpec] = field(default_factory=dict)
+    breakers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    kind_places: Mapping[RunKind, int] = field(default_factory=dict)
+    kind_rates: Mapping[RunKind, RateLimitSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gating:
+    """The gates in the order they are asked in; `locks` come last, since what they give has to be given back.
+
+    wake: lets the next steps go on that wait on the same; the first argument names what.
+    """
+
+    gates: Sequence[Gate] = ()
+    locks: Locks | None = None
+    defaults: FlowDefaults = FlowDefaults()
+    wake: Callable[[str, int], None] = lambda _on, _count: None
+
+    def outcome(
+        self,
+        lease: Lease,
+        declared: ActionDeclaration,
+        params: BaseModel,
+        scope: Mapping[str, Any],
+        token: CancelToken,
+        act: Callable[[], Outcome],
+    ) -> Outcome | Parked:
+        """The outcome of `act` if every gate admits it; the gates that did learn how it went."""
+        if self._is_free(lease, declared):
+            return act()
+        request = gate_request(lease, declared, params, scope, self.defaults)
+        passed: list[Admit] = []
+        outcome: Outcome | Parked = Cancelled()
+        try:
+            for gate in self.gates:
+                verdict = gate.admit(request)
+                if isinstance(verdict, Admit):
+                    passed.append(verdict)
+                else:
+                    outcome = _kept_out(verdict, lease)
+                    return outcome
+            if self.locks is not None and (request.locks or request.concurrency):
+                kept_out = self._lock(self.locks, lease, request, token)
+                if kept_out is not None:
+                    outcome = kept_out
+                    return outcome
+            if request.waited_on is not None and request.waited_on.startswith("throttle:"):
+                self.wake(request.waited_on, WAVE)
+            outcome = act()
+            return outcome
+        finally:
+            settled = Snoozed(WaitReason.LOCK, None) if isinstance(outcome, Parked) else outcome
+            for verdict in passed:
+                verdict.settle(settled)
+
+    def _is_free(self, lease: Lease, declared: ActionDeclaration) -> bool:
+        """Whether nothing was asked for: most steps need not be looked at."""
+        return (
+            lease.flow is None
+            and lease.concurrency is None
+            and declared.flow is None
+            and not lease.kind.is_background
+            and lease.waited_on is None
+        )
+
+    def _lock(self, locks: Locks, lease: Lease, request: GateRequest, token: CancelToken) -> Outcome | Parked | None:
+        """None when all was granted. While PostgreSQL is away nobody gets a lock, and the step is held anyway."""
+        pause, tries = threading.Event(), 0
+        while True:
+            try:
+                match locks.acquire(lease, request):
+                    case Held():
+                        return None
+                    case InLine(finished):
+                        return Parked(finished)
+                    case Refuse() as refused:
+                        return _kept_out(refused, lease)
+            except StoreUnavailable:
+                if token.event.is_set():
+                    return Cancelled()
+                pause.wait(_LOCK_PAUSES_S[min(tries, len(_LOCK_PAUSES_S) - 1)])
+                tries += 1
+
+
+def gate_request(
+    lease: Lease, declared: ActionDeclaration, params: BaseModel, scope: Mapping[str, Any], defaults: FlowDefaults
+) -> GateRequest:
+    """What the step, its action, its run and its kind ask for, with names resolved and numbers filled in.
+
+    Raises: pydantic.ValidationError when a reference brought what is no name.
+    """
+    own = FlowSpec.model_validate(resolve(lease.flow, scope)) if lease.flow else _NOTHING
+    of_action = (declared.flow(params, lease.host) if declared.flow else None) or _NOTHING
+    breaker = own.breaker or of_action.breaker
+    places = [spec for spec in (own.concurrency, of_action.concurrency, lease.concurrency) if spec is not None]
+    rates = [filled_in(rate, defaults) for rate in (*own.rate_limits, *of_action.rate_limits)]
+    if lease.kind in defaults.kind_places:
+        places.append(ConcurrencySpec(key=f"kind:{lease.kind}", limit=defaults.kind_places[lease.kind]))
+    if lease.kind in defaults.kind_rates:
+        rates.append(defaults.kind_rates[lease.kind])
+    breaker = _with_settings(breaker, defaults) if breaker else None
+    return GateRequest(
+        asker=f"{lease.run_id}/{lease.position}",
+        priority=lease.priority,
+        timeout_s=lease.timeout_s,
+        kind=lease.kind,
+        waited_on=lease.waited_on,
+        failures=lease.failures,
+        breaker=breaker,
+        rate_limits=tuple({rate.name: rate for rate in rates}.values()),
+        locks=(*own.locks, *of_action.locks),
+        concurrency=tuple(places),
+        lock_wait_s=own.lock_wait_s if own.lock_wait_s is not None else of_action.lock_wait_s,
+    )
+
+
+def filled_in(rate: RateLimitSpec, defaults: FlowDefaults) -> RateLimitSpec:
+    """The limit with the numbers of the settings, where it brings none."""
+    return rate if rate.limit is not None else defaults.rate_limits.get(rate.name, rate)
+
+
+def _with_settings(breaker: BreakerSpec, defaults: FlowDefaults) -> BreakerSpec:
+    """Settings hold where the step says nothing."""
+    known = defaults.breakers.get(breaker.name)
+    if not known:
+        return breaker
+    return BreakerSpec.model_validate({**known, **breaker.model_dump(include=breaker.model_fields_set)})
+
+
+def _kept_out(verdict: Wait | Refuse, lease: Lease) -> Outcome:
+    match verdict:
+        case Wait(reason, seconds, on, spacing_s):
+            return Snoozed(reason, lease.claimed_at + timedelta(seconds=seconds), on, spacing_s)
+        case Refuse(error, permanent):
+            return Failed(error, permanent)
