@@ -25,10 +25,11 @@ from orchestration.core.decide import (
     StepPolicy,
     Succeeded,
 )
+from orchestration.core.fallbacks import unfold_fallbacks
 from orchestration.core.references import resolve
 from orchestration.core.storable import storable
 from orchestration.engine.leases import Lease
-from orchestration.engine.planning import Actions, check_action, plan_rows
+from orchestration.engine.planning import Actions, check_action, plan_unfolded
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
 from schemas.json import Json, JsonObject
 from schemas.statuses import Role, WaitReason
@@ -129,15 +130,16 @@ class Acting:
     def _expansion(self, lease: Lease, returned: Expand) -> JsonObject | None:
         """The rows of added steps, checked against the rights of the run's creator."""
         role = Role(lease.created_role)
-        for index, step in enumerate(returned.steps):
-            declared = check_action(step, f"/expand/{index}", self.actions, role)
+        unfolded = unfold_fallbacks(returned.steps, where="/expand")
+        for step, place in zip(unfolded.steps, unfolded.places, strict=True):
+            declared = check_action(step, place, self.actions, role)
             if declared.needs_host and lease.host is None:
                 raise Permanent(f"added step {step.key!r} works on a host, but the run has none")
             if not step.enabled:
                 raise Permanent(f"added step {step.key!r} is disabled; leave it out instead")
         if not returned.steps:
             return None
-        rows = plan_rows(returned.steps, self.actions, 0.0)
+        rows = plan_unfolded(unfolded, self.actions, 0.0)
         return {"steps": rows, "leaves": [row["position"] for row in rows if not row["dependents"]]}
 
 

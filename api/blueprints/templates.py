@@ -13,7 +13,8 @@ from api.auth.rights import current_actor, requires
 from api.refusal import Refusal
 from api.services import current_services
 from api.start_body import Defaults, full_name, refuse_passwords
-from orchestration.engine.planning import check_action, plan_rows
+from orchestration.core.fallbacks import unfold_fallbacks
+from orchestration.engine.planning import check_action, plan_unfolded
 from orchestration.engine.queries_templates import Templates
 from schemas.answers import TemplateAnswer, TemplatesAnswer
 from schemas.json import JsonObject
@@ -67,9 +68,10 @@ def _checked(sent: JsonObject) -> JsonObject:
     _refuse_secrets(sent)
     steps = [_full(step, Defaults(services.actions)) for step in sent["steps"]]
     workflow = WorkflowSpec.model_validate({**sent, "steps": steps})
-    for index, step in enumerate(workflow.steps):
-        check_action(step, f"/steps/{index}", services.actions, actor.role)
-    plan_rows(workflow.steps, services.actions, workflow.step_delay_s)
+    unfolded = unfold_fallbacks(workflow.steps)
+    for step, place in zip(unfolded.steps, unfolded.places, strict=True):
+        check_action(step, place, services.actions, actor.role)
+    plan_unfolded(unfolded, services.actions, workflow.step_delay_s)
     return workflow.model_dump(mode="json", exclude_unset=True)
 
 

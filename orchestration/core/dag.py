@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from orchestration.core.fallbacks import check_stand_in
 from orchestration.errors import InvalidWorkflow
 from schemas.retry import FallbackPolicy
 from schemas.statuses import StepStatus
@@ -24,18 +25,25 @@ class PlannedStep:
     when: str | None
 
 
-def plan_steps(steps: Sequence[StepSpec], *, references: Callable[[StepSpec], set[str]]) -> list[PlannedStep]:
-    """Place each step in the graph, positions from 0 in the order given.
+def plan_steps(
+    steps: Sequence[StepSpec],
+    *,
+    references: Callable[[StepSpec], set[str]],
+    places: Sequence[str] | None = None,
+) -> list[PlannedStep]:
+    """Place each step in the graph, positions from 0 in the order given. Chains of fallbacks are unfolded before.
 
     Without `needs` anywhere, each step needs the one before it. A fallback step needs the step it stands in for,
-    runs only when that failed, and is needed by all that need it. `references` names the steps a step reads.
+    runs only when that failed, and is needed by all that need it. `references` names the steps a step reads; `places`
+    are the steps' JSON pointers in what was sent, unset: `/steps/0` and so on.
     Raises: InvalidWorkflow for a missing need, a cycle, a bad fallback, or a reference to a step that is not before.
     """
     positions = {step.key: position for position, step in enumerate(steps)}
     fallbacks = _fallbacks(steps, positions)
     needs = _wire(steps, positions, fallbacks)
     _refuse_cycles(steps, needs)
-    _check_references(steps, positions, needs, references)
+    places = [f"/steps/{position}" for position in range(len(steps))] if places is None else places
+    _check_references(steps, positions, needs, references, places)
     dependents: list[list[int]] = [[] for _ in steps]
     for position, wanted in enumerate(needs):
         for need in wanted:
@@ -83,20 +91,10 @@ def _fallbacks(steps: Sequence[StepSpec], positions: dict[str, int]) -> dict[int
     """For each fallback step, the positions of the steps it stands in for."""
     found: dict[int, list[int]] = {}
     for position, step in enumerate(steps):
-        if not isinstance(step.on_failure, FallbackPolicy) or step.on_failure.fallback.step is None:
+        if not isinstance(step.on_failure, FallbackPolicy) or step.on_failure.step is None:
             continue
-        where, key = f"/steps/{position}/on_failure/fallback/step", step.on_failure.fallback.step
-        target = positions.get(key)
-        if target is None or target == position:
-            raise InvalidWorkflow(
-                f"step {step.key!r} falls back to {key!r}, which is not another step",
-                where=where,
-                mend="name a step of this workflow",
-            )
-        if not steps[target].enabled:
-            raise InvalidWorkflow(
-                f"step {step.key!r} falls back to {key!r}, which is disabled", where=where, mend="enable that step"
-            )
+        where = f"/steps/{position}/on_failure/fallback/step"
+        target = check_stand_in(step, step.on_failure.step, steps, positions, where)
         found.setdefault(target, []).append(position)
     return found
 
@@ -199,6 +197,7 @@ def _check_references(
     positions: dict[str, int],
     needs: Sequence[Sequence[int]],
     references: Callable[[StepSpec], set[str]],
+    places: Sequence[str],
 ) -> None:
     # Ancestors as bit sets: 10,000 steps cost 10,000 ORs of 1.25 kB, not a search for each reference.
     wanted_by_step = [references(step) for step in steps]
@@ -215,7 +214,7 @@ def _check_references(
                 problem = "is not in the workflow" if place is None else "does not come before it"
                 raise InvalidWorkflow(
                     f"step {steps[position].key!r} refers to step {key!r}, which {problem}",
-                    where=f"/steps/{position}",
+                    where=places[position],
                     mend=f"add a step {key!r}, or put the value itself in place of the reference"
                     if place is None
                     else f"let the step need {key!r}, directly or through others, or correct the reference",

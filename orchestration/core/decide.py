@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from orchestration.core.backoff import backoff_s
 from schemas.json import Json, JsonObject
-from schemas.retry import FallbackPolicy, OnFailure, RetryPolicy
+from schemas.retry import Fallback, FallbackPolicy, OnFailure, RetryPolicy
 from schemas.statuses import AttemptOutcome, WaitReason
 
 MAX_LOSSES = 3
@@ -108,7 +109,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a step whose attempt just ended, and how the attempt is recorded."""
+    """What becomes of a step whose attempt just ended, and how the attempt is recorded.
+
+    cached: where it is set, a cached result is to stand in if one is found, see `with_cached`.
+    """
 
     verb: Verb
     outcome: AttemptOutcome
@@ -122,6 +126,7 @@ class Decision:
     failures: int = 0
     losses: int = 0
     expand: JsonObject | None = None
+    cached: Fallback | None = None
 
     def as_json(self) -> JsonObject:
         """The argument of the SQL function `finish`; what is unset is left out."""
@@ -140,10 +145,19 @@ class Decision:
         return document
 
 
-def decide(outcome: Outcome, policy: StepPolicy, *, failures: int, losses: int, chance: float) -> Decision:
+def decide(
+    outcome: Outcome,
+    policy: StepPolicy,
+    *,
+    failures: int,
+    losses: int,
+    chance: float,
+    elapsed_s: float | None = None,
+) -> Decision:
     """Say what becomes of a step whose attempt just ended.
 
-    `failures` and `losses` are those of earlier attempts; `chance` in [0, 1) spreads the retries.
+    `failures` and `losses` are those of earlier attempts; `chance` in [0, 1) spreads the retries. `elapsed_s` is the
+    time since the first attempt began; None: not known, then only the number of attempts is limited.
     """
     match outcome:
         case Succeeded(result, expand):
@@ -158,28 +172,39 @@ def decide(outcome: Outcome, policy: StepPolicy, *, failures: int, losses: int, 
             return Decision(Verb.HAND_BACK, AttemptOutcome.HANDED_BACK)
         case Lost(counted):
             return _decide_lost(policy, losses + 1 if counted else losses, counted)
-        case Failed(error, permanent, after_s):
-            if not permanent and failures + 1 < policy.retry.max_attempts:
-                delay = max(backoff_s(policy.retry, failures + 1, chance), after_s or 0.0)
-                return Decision(
-                    Verb.RETRY,
-                    AttemptOutcome.FAILED,
-                    error=error,
-                    delay_s=delay,
-                    reason=WaitReason.RETRY,
-                    failures=1,
-                )
-            return _give_up(policy, AttemptOutcome.FAILED, error)
+        case Failed():
+            return _decide_failed(outcome, policy, failures + 1, chance, elapsed_s)
 
 
-def backoff_s(policy: RetryPolicy, failures: int, chance: float) -> float:
-    """Seconds to wait after the n-th failure: exponential, capped, spread evenly by the jitter.
+def retry_policy(policy: RetryPolicy, code: str) -> tuple[RetryPolicy, bool | None]:
+    """The policy for an error, and whether it says itself that such an error is to be tried again."""
+    fitting = [begin for begin in policy.on if code.startswith(begin)]
+    if not fitting:
+        return policy, None
+    # The longest, not the first: a JSON object has no order, and PostgreSQL keeps none.
+    override = policy.on[max(fitting, key=len)]
+    return policy.model_copy(update=override.model_dump(exclude={"retry"}, exclude_none=True)), override.retry
 
-    Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015 (bounded jitter form).
-    """
-    # 2**n overflows a float beyond 1023; the cap is reached long before.
-    delay = min(policy.max_delay_s, policy.base_delay_s * 2.0 ** min(failures - 1, 64))
-    return min(policy.max_delay_s, delay * (1 + policy.jitter * (2 * chance - 1)))
+
+def with_cached(decision: Decision, result: Json) -> Decision:
+    """The decision once a cached result was found: it is the step's."""
+    return replace(decision, verb=Verb.COMPLETE, result=result, cached=None)
+
+
+def _decide_failed(
+    failed: Failed, policy: StepPolicy, failures: int, chance: float, elapsed_s: float | None
+) -> Decision:
+    retry, is_wanted = retry_policy(policy.retry, failed.error.code)
+    may = not failed.permanent if is_wanted is None else is_wanted
+    if not may or failures >= retry.max_attempts:
+        return _give_up(policy, AttemptOutcome.FAILED, failed.error)
+    delay = max(backoff_s(retry, failures, chance), failed.after_s or 0.0)
+    if retry.budget_s is not None and elapsed_s is not None and elapsed_s + delay > retry.budget_s:
+        why = {"given_up": f"another try would begin after the time for retries, {retry.budget_s:g} s"}
+        return _give_up(policy, AttemptOutcome.FAILED, replace(failed.error, details=failed.error.details | why))
+    return Decision(
+        Verb.RETRY, AttemptOutcome.FAILED, error=failed.error, delay_s=delay, reason=WaitReason.RETRY, failures=1
+    )
 
 
 def _decide_lost(policy: StepPolicy, losses: int, counted: bool) -> Decision:
@@ -202,11 +227,21 @@ def _give_up(policy: StepPolicy, outcome: AttemptOutcome, error: StepError) -> D
             return Decision(Verb.FAIL, outcome, error=error, failures=1)
         case "continue":
             return Decision(Verb.CONTINUE, outcome, error=error, failures=1)
-        case FallbackPolicy(fallback=fallback) if fallback.step is not None:
+        case FallbackPolicy() as fallback:
+            return _fall_back(fallback, outcome, error)
+
+
+def _fall_back(policy: FallbackPolicy, outcome: AttemptOutcome, error: StepError) -> Decision:
+    cached: Fallback | None = None
+    for link in policy.chain:
+        if link.cached is not None:
+            cached = link
+        elif link.step is not None or link.action is not None:
             # The fallback step needs this one and runs only when it failed: core/dag.py wired it so.
-            return Decision(Verb.CONTINUE, outcome, error=error, failures=1)
-        case FallbackPolicy(fallback=fallback):
-            return Decision(Verb.COMPLETE, outcome, error=error, failures=1, result=fallback.value)
+            return Decision(Verb.CONTINUE, outcome, error=error, failures=1, cached=cached)
+        else:
+            return Decision(Verb.COMPLETE, outcome, error=error, failures=1, result=link.value, cached=cached)
+    return Decision(Verb.FAIL, outcome, error=error, failures=1, cached=cached)
 
 
 _LOST = StepError("worker_lost", "worker lost: the step is free for another worker")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.core.conditions import parse_condition
 from orchestration.core.dag import PlannedStep, plan_steps
+from orchestration.core.fallbacks import Unfolded, unfold_fallbacks
 from orchestration.core.references import find_references, referenced_steps
 from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooLarge
 from schemas.flow import FlowSpec
@@ -35,19 +36,20 @@ def plan_workflow(workflow: WorkflowSpec, actions: Actions, role: Role) -> list[
     """
     if not any(step.enabled for step in workflow.steps):
         raise InvalidWorkflow("no step is enabled", where="/steps", mend="enable at least one step")
-    if len(workflow.steps) > workflow.max_steps:
+    unfolded = unfold_fallbacks(workflow.steps)
+    if len(unfolded.steps) > workflow.max_steps:
         raise InvalidWorkflow(
-            f"{len(workflow.steps)} steps, but max_steps is {workflow.max_steps}", where="/max_steps", mend="raise it"
+            f"{len(unfolded.steps)} steps, but max_steps is {workflow.max_steps}", where="/max_steps", mend="raise it"
         )
-    for position, step in enumerate(workflow.steps):
-        declared = check_action(step, f"/steps/{position}", actions, role)
+    for step, place in zip(unfolded.steps, unfolded.places, strict=True):
+        declared = check_action(step, place, actions, role)
         if declared.needs_host and step.enabled and workflow.ssh is None:
             raise InvalidWorkflow(
                 f"step {step.key!r} works on a host, but the run has none",
                 where="/ssh",
                 mend="give the run an SSH connection, such as 'ssh -p 22 root@host'",
             )
-    return plan_rows(workflow.steps, actions, workflow.step_delay_s)
+    return plan_unfolded(unfolded, actions, workflow.step_delay_s)
 
 
 def check_size(workflow: WorkflowSpec) -> None:
@@ -62,13 +64,18 @@ def check_size(workflow: WorkflowSpec) -> None:
 
 
 def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) -> list[JsonObject]:
-    """The rows of steps whose actions were checked; positions count from 0.
+    """The rows of steps whose actions, those of their fallbacks too, were checked; positions count from 0.
 
-    Raises: InvalidWorkflow for what is wrong with the graph or a reference.
+    Raises: InvalidWorkflow for what is wrong with the graph, a chain of fallbacks or a reference.
     """
-    places = {step.key: f"/steps/{position}" for position, step in enumerate(steps)}
-    reads = {step.key: _reads(step, places[step.key]) for step in steps}
-    planned = plan_steps(steps, references=lambda step: reads[step.key])
+    return plan_unfolded(unfold_fallbacks(steps), actions, step_delay_s)
+
+
+def plan_unfolded(unfolded: Unfolded, actions: Actions, step_delay_s: float) -> list[JsonObject]:
+    """As `plan_rows`, once the chains of fallbacks are steps."""
+    steps, places = unfolded.steps, unfolded.places
+    reads = {step.key: _reads(step, place) for step, place in zip(steps, places, strict=True)}
+    planned = plan_steps(steps, references=lambda step: reads[step.key], places=places)
     return [step_row(step, actions[step.spec.action], step_delay_s, reads[step.spec.key]) for step in planned]
 
 
@@ -138,7 +145,7 @@ def fingerprint(document: Any) -> str:
 @lru_cache(maxsize=256)
 def _retry(policy: RetryPolicy) -> JsonObject:
     """Most steps have the policy of their action. Nobody changes the answer."""
-    return policy.model_dump(mode="json")
+    return policy.stored()
 
 
 def _as_sent(policy: FallbackPolicy) -> JsonObject:

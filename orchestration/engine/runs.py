@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2.errors
 
+from orchestration.core.fallbacks import unfold_fallbacks
 from orchestration.engine.forking import keys_behind
 from orchestration.engine.planning import Actions, check_action, plan_workflow
 from orchestration.engine.signals import fitted_signal
@@ -180,8 +181,9 @@ class Runs:
 
     def _check_rights(self, run_id: str, actor: Actor) -> None:
         """Every path that makes steps run checks the rights of the person acting now."""
-        for position, spec in enumerate(self.workflow(run_id).steps):
-            check_action(spec, f"/steps/{position}", self.actions, actor.role)
+        unfolded = unfold_fallbacks(self.workflow(run_id).steps)
+        for spec, place in zip(unfolded.steps, unfolded.places, strict=True):
+            check_action(spec, place, self.actions, actor.role)
 
     def _control(self, run_id: str, control: str, sql: str, *values: Any, step: str | None = None) -> Controlled:
         try:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.core.backoff import backoff_s
 from orchestration.core.decide import (
     MAX_LOSSES,
     Cancelled,
@@ -24,7 +25,6 @@ from orchestration.core.decide import (
     StepPolicy,
     Succeeded,
     Verb,
-    backoff_s,
     decide,
 )
 from schemas.retry import Fallback, FallbackPolicy, OnFailure, RetryPolicy
