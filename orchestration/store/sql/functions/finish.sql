@@ -88,7 +88,10 @@ BEGIN
      WHERE run_id = p_run AND position = p_position;
     INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, error)
     VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
-            p_decision -> 'result', p_decision -> 'error');
+            -- What it came to wait for is counted from here.
+            coalesce(p_decision -> 'result', CASE WHEN verb = 'wait' THEN jsonb_strip_nulls(
+                jsonb_build_object('waiting_for', p_decision -> 'reason', 'on', p_decision -> 'on')) END),
+            p_decision -> 'error');
 
     IF verb IN ('complete', 'skip', 'continue') THEN
         SELECT * INTO freed FROM free_dependents(p_run, s.dependents, p_resend, moment);
