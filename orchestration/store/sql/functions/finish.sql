@@ -89,9 +89,9 @@ BEGIN
     INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, error)
     VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
             -- What it came to wait for is counted from here.
-            coalesce(p_decision -> 'result', CASE WHEN verb = 'wait' THEN jsonb_strip_nulls(
-                jsonb_build_object('waiting_for', p_decision -> 'reason', 'on', p_decision -> 'on')) END),
-            p_decision -> 'error');
+            CASE WHEN verb = 'wait' THEN jsonb_strip_nulls(jsonb_build_object('waiting_for', p_decision -> 'reason',
+                                                                              'on', p_decision -> 'on'))
+                 ELSE p_decision -> 'result' END, p_decision -> 'error');
 
     IF verb IN ('complete', 'skip', 'continue') THEN
         SELECT * INTO freed FROM free_dependents(p_run, s.dependents, p_resend, moment);
