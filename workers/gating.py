@@ -147,6 +147,7 @@ def gate_request(
         kind=lease.kind,
         waited_on=lease.waited_on,
         failures=lease.failures,
+        retry=lease.policy.retry,
         breaker=breaker,
         rate_limits=tuple({rate.name: rate for rate in rates}.values()),
         locks=(*own.locks, *of_action.locks),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from orchestration.core.decide import Outcome, StepError
 from schemas.flow import BreakerSpec, ConcurrencySpec, LockSpec, RateLimitSpec
+from schemas.retry import RetryPolicy
 from schemas.statuses import RunKind, WaitReason
 
 
@@ -19,6 +20,7 @@ class GateRequest:
     timeout_s: how long the attempt may take at most.
     waited_on: what the step waited for before this attempt, None for nothing.
     failures: those of earlier attempts; more than none means that this one is a retry.
+    retry: how the step is retried, for a gate that makes a retry wait longer.
     """
 
     asker: str
@@ -27,6 +29,7 @@ class GateRequest:
     kind: RunKind = RunKind.WORKFLOW
     waited_on: str | None = None
     failures: int = 0
+    retry: RetryPolicy | None = None
     breaker: BreakerSpec | None = None
     rate_limits: tuple[RateLimitSpec, ...] = ()
     locks: tuple[LockSpec, ...] = ()
