@@ -17,8 +17,11 @@ from typing import Any
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, Snoozed, StepError, Succeeded
 from orchestration.engine.leases import Held, Lease
+from orchestration.engine.locks import InLine, Locks
 from orchestration.engine.runs import StartedRun
 from orchestration.errors import IllegalControl, LeaseLost, PerdureError, StoreUnavailable, UnknownStep
+from orchestration.gates.gate import GateRequest, Refuse
+from schemas.flow import ConcurrencySpec, LockSpec
 from schemas.statuses import RunStatus, WaitReason
 from tests.support.engine import ALICE, Harness
 
@@ -26,6 +29,7 @@ NAME = "exercise"
 LEASE_S = 1.0
 RUNS = 16
 STEPS = 14
+LOCKS = list("abcdefgh")
 OUTCOMES: list[Outcome] = [
     *[Succeeded({"n": 1})] * 12,
     Failed(StepError("flaky", "try again")),
@@ -65,6 +69,7 @@ class Player:
         self.engine.attempts.resend_s = self.engine.sweep.resend_s = self.engine.runs.resend_s = 0.5
         self.dice = random.Random(seed)
         self.owner = f"player-{seed}"
+        self.locks = Locks(self.engine.attempts)
         self.held: list[Lease] = []
         self.frozen: list[Lease] = []
 
@@ -86,7 +91,7 @@ class Player:
                 case 9:
                     self.control("signal", run, step=f"s{position}", payload={})
                 case 10 | 11:
-                    self.engine.sweep.due()
+                    self.engine.sweep.lines()
                     self.say("sweep", "", ended=self.engine.sweep.expired())
                 case 12 if self.held:
                     self.heartbeat()
@@ -114,13 +119,35 @@ class Player:
     def claim(self, run: str, position: int) -> None:
         lease = self.engine.attempts.claim(run, position, self.owner)
         if lease is not None:
-            self.held.append(lease)
             self.say("claim", run, position=position, attempt=lease.attempt)
+            if self.dice.random() < 0.5:
+                self.acquire(lease)
+            else:
+                self.held.append(lease)
+
+    def acquire(self, lease: Lease) -> None:
+        names = self.dice.sample(LOCKS, self.dice.choice([1, 1, 2, 3]))
+        hold = "run" if self.dice.random() < 0.03 else "step"
+        locks = tuple(LockSpec(name=name, shared=self.dice.random() < 0.4, hold=hold) for name in names)
+        places = (ConcurrencySpec(key="p", limit=3),) if self.dice.random() < 0.3 else ()
+        request = GateRequest("", 5, 60, locks=locks, concurrency=places, lock_wait_s=self.dice.choice([None, 0.2]))
+        match self.locks.acquire(lease, request):
+            case InLine(finished):
+                self.say("finish", lease.run_id, position=lease.position, attempt=lease.attempt)
+                self.engine.attempts.tell(finished)
+            case Refuse(error, permanent):
+                self.end(lease, Failed(error, permanent))
+            case _:
+                self.say("lock", lease.run_id)
+                self.held.append(lease)
 
     def finish(self, lease: Lease) -> None:
         outcome = self.dice.choice(OUTCOMES)
         if isinstance(outcome, Succeeded) and self.dice.random() < 0.1:
             outcome = Succeeded({}, self.expansion())
+        self.end(lease, outcome)
+
+    def end(self, lease: Lease, outcome: Outcome) -> None:
         # What a hand-over claims whose answer is cut off nobody knows of: its lease runs out.
         finished = self.engine.attempts.commit(lease, outcome, hand_over=self.dice.random() < 0.5)
         self.say("finish", lease.run_id, position=lease.position, attempt=lease.attempt)
@@ -161,11 +188,11 @@ def wind_up(engine: Harness, run: StartedRun) -> str:
     """Play a run to its end, doing what its users and workers would do; where it stands then."""
     with suppress(PerdureError):
         engine.runs.resume(run.run_id, ALICE)
-    for _ in range(2000):
+    for turn in range(2000):
         status = RunStatus(engine.run_status(run))
         if status.is_finished:
             return str(status)
-        engine.sweep.due()
+        engine.sweep.lines()
         engine.sweep.expired()
         rows = engine.database.rows(
             "SELECT position, key, waiting_for FROM steps WHERE status IN ('ready', 'waiting') "
@@ -178,6 +205,9 @@ def wind_up(engine: Harness, run: StartedRun) -> str:
                     engine.runs.signal(run.run_id, ALICE, step=key, payload={})
                 except IllegalControl:  # an action that takes none
                     engine.runs.skip(run.run_id, ALICE, step=key)
+            elif waiting_for == "lock" and turn > 200:
+                # Of a run that is not wound up yet; the others have all gone by now.
+                engine.runs.skip(run.run_id, ALICE, step=key)
             lease = engine.attempts.claim(run.run_id, position, "last")
             if lease is not None:
                 engine.attempts.finish(lease, Succeeded({}))

@@ -120,6 +120,9 @@ class Fleet:
             "TMPDIR": self._left.name,
             "PERDURE_TESTING": "1",
             "PERDURE_HANDOVER_MS": "0",
+            # The machine that runs tests may be busy; what is tested is not that, unless a test says so.
+            "PERDURE_LOAD_HIGH": "2",
+            "PERDURE_LOAD_CRITICAL": "2",
             "PERDURE_FAULT_HOOK": "tests.support.fault_hook.fault",
             "PERDURE_ACTIONS": "tests.support.fault_actions",
             "PERDURE_TEST_FAULTS": str(self.faults),

@@ -37,6 +37,7 @@ CREATE TABLE lock_requests (
 );
 CREATE UNIQUE INDEX lock_requests_one_exclusive_holder ON lock_requests (key) WHERE held AND mode = 'exclusive';
 CREATE INDEX lock_requests_line ON lock_requests (key, rank, run_id, position) WHERE NOT held;
+CREATE INDEX lock_requests_called ON lock_requests (woken_at) WHERE woken_at > '-infinity';
 CREATE INDEX lock_requests_of ON lock_requests (run_id, position);
 
 -- Lines that may go on. Written with the release, so that no wake-up is lost.

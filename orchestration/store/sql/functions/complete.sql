@@ -2,7 +2,8 @@
 -- statements as that takes. With `p_hand_over` seconds of lease the worker also claims the step's first dependent, if
 -- this made it ready and it is for the same queue: a claim that needs no message and no commit of its own.
 CREATE OR REPLACE FUNCTION complete(
-    p_run bigint, p_position integer, p_attempt integer, p_result jsonb, p_resend real, p_owner text, p_hand_over real
+    p_run bigint, p_position integer, p_attempt integer, p_result jsonb, p_resend real, p_owner text, p_hand_over real,
+    p_resources jsonb DEFAULT NULL
 ) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
     r           runs;
@@ -29,8 +30,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN json_build_object('status', 'lease_lost');
     END IF;
-    INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result)
-    VALUES (p_run, p_position, p_attempt, 'completed', p_owner, s.started_at, moment, p_result);
+    INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, resources)
+    VALUES (p_run, p_position, p_attempt, 'completed', p_owner, s.started_at, moment, p_result, p_resources);
 
     rest := s.dependents;
     IF p_hand_over IS NOT NULL AND r.status = 'running' AND rest <> '{}' THEN

@@ -21,6 +21,7 @@ DECLARE
     n_pending    integer := 0;
     n_cancelled  record;
     wakes        boolean := false;
+    waits        jsonb;
 BEGIN
     SELECT * INTO r FROM runs WHERE id = p_run FOR NO KEY UPDATE;
     -- A later statement than the lock, so that it sees what the holder before us committed.
@@ -81,17 +82,21 @@ BEGIN
        SET status = step_status, owner = NULL, lease_until = NULL, stop_requested = false, due_at = due,
            waiting_for = CASE WHEN step_status = 'waiting' THEN p_decision ->> 'reason' END,
            waiting_on = p_decision ->> 'on',
+           -- What it waited for before its first failure is not time that was spent on retries.
+           began_at = CASE WHEN verb = 'retry' AND failures = 0 THEN started_at ELSE began_at END,
            failures = failures + coalesce((p_decision ->> 'failures')::integer, 0),
            losses = losses + coalesce((p_decision ->> 'losses')::integer, 0),
            released = verb IN ('complete', 'skip', 'continue'),
            ended_at = CASE WHEN step_status IN ('waiting', 'ready') THEN NULL ELSE moment END
      WHERE run_id = p_run AND position = p_position;
-    INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, error)
+    IF verb = 'wait' THEN
+        waits := jsonb_strip_nulls(jsonb_build_object(
+            'waiting_for', p_decision -> 'reason', 'on', p_decision -> 'on', 'message', p_decision #> '{result,message}'));
+    END IF;
+    INSERT INTO attempts (run_id, position, attempt, outcome, owner, started_at, ended_at, result, error, resources)
     VALUES (p_run, p_position, p_attempt, p_decision ->> 'outcome', s.owner, s.started_at, moment,
             -- What it came to wait for is counted from here.
-            CASE WHEN verb = 'wait' THEN jsonb_strip_nulls(jsonb_build_object('waiting_for', p_decision -> 'reason',
-                                                                              'on', p_decision -> 'on'))
-                 ELSE p_decision -> 'result' END, p_decision -> 'error');
+            coalesce(waits, p_decision -> 'result'), p_decision -> 'error', p_decision -> 'resources');
 
     IF verb IN ('complete', 'skip', 'continue') THEN
         SELECT * INTO freed FROM free_dependents(p_run, s.dependents, p_resend, moment);
@@ -139,8 +144,7 @@ BEGIN
         INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)
         VALUES (p_run, r.version + 1, p_position, p_attempt,
                 CASE WHEN step_status = 'ready' THEN p_decision ->> 'outcome' ELSE step_status END,
-                nullif(run_status, r.status), moment, coalesce(p_decision -> 'error', CASE WHEN step_status = 'waiting'
-                THEN jsonb_strip_nulls(jsonb_build_object('waiting_for', p_decision -> 'reason', 'on', p_decision -> 'on')) END));
+                nullif(run_status, r.status), moment, coalesce(p_decision -> 'error', CASE WHEN step_status = 'waiting' THEN waits END));
     END IF;
 
     RETURN jsonb_build_object(

@@ -9,7 +9,7 @@
 -- those lines due, and their own claims ask again; so a wake-up that is lost on the way is found by the next sweep.
 -- The order of locks is run, step, keys (sorted); `wake_line` begins with a key and waits for nothing.
 
--- Longest that one whose turn it is may take to come, before others go ahead.
+-- Longest that one whose turn it is may take to come, before others go ahead: then `woken_at` is '-infinity'.
 CREATE OR REPLACE FUNCTION turn_lasts() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '10 seconds' $$;
 
 CREATE OR REPLACE FUNCTION lock_keys(p_keys text[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -21,7 +21,7 @@ BEGIN
 END $$;
 
 -- Whether what is held of a key keeps a request out, leaving aside what its own run holds for its whole length.
-CREATE OR REPLACE FUNCTION is_kept_out(q lock_requests) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION is_kept_out(q lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF q.mode = 'place' THEN
         RETURN (SELECT count(*) FROM lock_requests h
@@ -33,19 +33,19 @@ BEGIN
 END $$;
 
 -- Whether somebody in line goes first. One whose turn came and who did not come lets others go ahead.
-CREATE OR REPLACE FUNCTION is_behind(q lock_requests, p_now timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION is_behind(q lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF q.mode = 'place' THEN
         RETURN (SELECT count(*) FROM lock_requests h WHERE h.key = q.key AND h.held)
              + (SELECT count(*) FROM (
                     SELECT FROM lock_requests w
                      WHERE w.key = q.key AND NOT w.held AND (w.rank, w.run_id, w.position) < (q.rank, q.run_id, q.position)
-                       AND (w.woken_at IS NULL OR w.woken_at > p_now - turn_lasts()) LIMIT q.capacity) x) >= q.capacity;
+                       AND w.woken_at IS DISTINCT FROM '-infinity' LIMIT q.capacity) x) >= q.capacity;
     END IF;
     RETURN EXISTS (SELECT FROM lock_requests w
                     WHERE w.key = q.key AND NOT w.held AND (w.rank, w.run_id, w.position) < (q.rank, q.run_id, q.position)
                       AND (q.mode = 'exclusive' OR w.mode = 'exclusive')
-                      AND (w.woken_at IS NULL OR w.woken_at > p_now - turn_lasts()));
+                      AND w.woken_at IS DISTINCT FROM '-infinity');
 END $$;
 
 -- Give an attempt all it asks for, or end it: the step then waits in line, holding nothing.
@@ -88,7 +88,7 @@ BEGIN
          ORDER BY e.key
     LOOP
         wanted := wanted || q;
-        IF obstacle IS NULL AND (is_kept_out(q) OR is_behind(q, moment)) THEN
+        IF obstacle IS NULL AND (is_kept_out(q) OR is_behind(q)) THEN
             obstacle := q.key;
         END IF;
     END LOOP;
@@ -100,6 +100,13 @@ BEGIN
             ON CONFLICT (key, run_id, position) DO UPDATE SET held = true, held_at = moment, mode = excluded.mode,
                         capacity = excluded.capacity, for_run = excluded.for_run, woken_at = NULL;
         UPDATE runs SET gated = true WHERE id = p_run AND NOT gated;
+        -- What the run holds from now on is free to its other steps, wherever they stand in line.
+        WITH free AS (
+            UPDATE lock_requests o SET woken_at = moment
+              FROM unnest(wanted) w WHERE w.for_run AND o.key = w.key AND o.run_id = p_run AND NOT o.held
+            RETURNING o.position)
+        UPDATE steps SET due_at = moment
+         WHERE run_id = p_run AND position IN (SELECT f.position FROM free f) AND status = 'waiting' AND waiting_for = 'lock';
         PERFORM count_waits(wanted, moment - since, false) WHERE since < moment;
         RETURN jsonb_build_object('status', 'held', 'waited_s', extract(epoch FROM moment - since));
     END IF;
@@ -138,6 +145,7 @@ CREATE OR REPLACE FUNCTION release_locks(
 DECLARE
     given_up  text[];
     is_asked  boolean;
+    moment    timestamptz := clock_now();
 BEGIN
     given_up := ARRAY(SELECT key FROM lock_requests
                        WHERE run_id = p_run AND (p_position IS NULL OR position = p_position OR p_is_over)
@@ -154,7 +162,7 @@ BEGIN
        AND (p_is_over OR (NOT held AND NOT p_keeps_rank) OR (held AND NOT for_run AND p_position IS NOT NULL));
     WITH asked AS (
         INSERT INTO lock_wakes (key, at)
-        SELECT DISTINCT k, clock_now() FROM unnest(given_up) k
+        SELECT DISTINCT k, moment FROM unnest(given_up) k
          WHERE EXISTS (SELECT FROM lock_requests q WHERE q.key = k AND NOT q.held)
             ON CONFLICT (key) DO UPDATE SET at = least(lock_wakes.at, excluded.at)
         RETURNING key)
@@ -162,51 +170,49 @@ BEGIN
     RETURN is_asked;
 END $$;
 
--- Make due whose turn has come, at the head of the lines that somebody released; how many.
-CREATE OR REPLACE FUNCTION wake_line(p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
+-- Make due whose turn has come, at the head of the lines that somebody released.
+CREATE OR REPLACE FUNCTION wake_line(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    moment   timestamptz := clock_now();
-    line     text;
-    q        lock_requests;
-    again    timestamptz;
-    room     integer;
-    woken    integer := 0;
+    moment      timestamptz := clock_now();
+    line        text;
+    q           lock_requests;
+    room        integer;
+    called      integer;
+    is_waiting  boolean;
 BEGIN
     FOR line IN SELECT key FROM lock_wakes WHERE at <= moment ORDER BY at LIMIT p_limit LOOP
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(20251122, hashtext(line));
-        again := NULL;
+        called := 0;
         room := NULL;
-        FOR q IN SELECT * FROM lock_requests WHERE key = line AND NOT held ORDER BY rank, run_id, position LIMIT 1000 LOOP
-            IF q.woken_at IS NOT NULL AND q.woken_at <= moment - turn_lasts() THEN
-                CONTINUE;
+        FOR q IN SELECT * FROM lock_requests WHERE key = line AND NOT held ORDER BY rank, run_id, position LOOP
+            is_waiting := EXISTS (SELECT FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position
+                                     AND s.status = 'waiting' AND s.waiting_for = 'lock' AND NOT s.held);
+            CONTINUE WHEN q.woken_at = '-infinity' AND NOT is_waiting;
+            IF room IS NULL THEN
+                room := CASE WHEN q.mode = 'place' THEN q.capacity - (
+                    SELECT count(*)::integer FROM lock_requests h WHERE h.key = line AND h.held) ELSE p_limit END;
             END IF;
-            -- As many as there is room for; each of them is still in line and asks for itself.
-            room := coalesce(room, CASE WHEN q.mode = 'place' THEN
-                q.capacity - (SELECT count(*) FROM lock_requests h WHERE h.key = line AND h.held)::integer END);
-            EXIT WHEN room <= 0 OR (q.mode = 'exclusive' AND again IS NOT NULL) OR EXISTS (
-                SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position AND is_kept_out(o));
-            again := moment + turn_lasts();
-            room := room - 1;
-            IF q.woken_at IS NULL THEN
+            -- As many as there is room for, and no exclusive one behind others.
+            EXIT WHEN room <= called OR (q.mode = 'exclusive' AND called > 0) OR is_kept_out(q);
+            called := called + 1;
+            -- Not if something else that it asks for is held: it only stands before others. Each asks for itself.
+            IF coalesce(q.woken_at, '-infinity') = '-infinity' AND NOT EXISTS (
+                SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held
+                   AND o.key <> line AND is_kept_out(o)) THEN
                 UPDATE lock_requests SET woken_at = moment
                  WHERE run_id = q.run_id AND position = q.position AND NOT held;
-                -- Not waited for: who holds the row is changing the step, and looks at the locks after that.
+                -- Not waited for. Whoever holds the row may change nothing; then its turn lapses, and it is called again.
                 PERFORM 1 FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position AND s.status = 'waiting'
                     AND s.waiting_for = 'lock' FOR NO KEY UPDATE SKIP LOCKED;
                 IF FOUND THEN
                     UPDATE steps SET due_at = moment WHERE run_id = q.run_id AND position = q.position;
-                    woken := woken + 1;
                 END IF;
             END IF;
             EXIT WHEN q.mode = 'exclusive';
         END LOOP;
-        IF again IS NULL THEN
-            DELETE FROM lock_wakes WHERE key = line;
-        ELSE
-            UPDATE lock_wakes SET at = again WHERE key = line;
-        END IF;
+        -- Of a line that is longer the rest comes with the next sweep.
+        DELETE FROM lock_wakes WHERE key = line AND called < p_limit;
     END LOOP;
-    RETURN woken;
 END $$;
 
 -- A circle of runs that wait for what the next one holds for its whole length, as text; NULL for none. Only who holds
@@ -254,9 +260,25 @@ LANGUAGE sql AS $$
                     waited_s = lock_contention.waited_s + excluded.waited_s
 $$;
 
+-- Whoever was called and did not come lets others go ahead, in all the lines it stands in.
+CREATE OR REPLACE FUNCTION lapse_turns(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    moment  timestamptz := clock_now();
+BEGIN
+    WITH late AS (
+        SELECT key, run_id, position FROM lock_requests
+         WHERE woken_at > '-infinity' AND woken_at <= moment - turn_lasts() AND NOT held
+         ORDER BY woken_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED),
+    lapsed AS (
+        UPDATE lock_requests q SET woken_at = '-infinity' FROM late l
+         WHERE (q.key, q.run_id, q.position) = (l.key, l.run_id, l.position) RETURNING q.key)
+    INSERT INTO lock_wakes SELECT DISTINCT l.key, moment FROM lapsed l ORDER BY 1 ON CONFLICT DO NOTHING;
+END $$;
+
 -- The same, and send what is due now; see `sweep_due`.
 CREATE OR REPLACE FUNCTION wake_line_and_sweep(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM lapse_turns(p_limit);
     PERFORM wake_line(p_limit);
     RETURN sweep_due(p_limit, p_resend);
 END $$;

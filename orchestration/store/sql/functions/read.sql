@@ -83,7 +83,9 @@ CREATE OR REPLACE FUNCTION shown_steps(
     SELECT s.position, jsonb_build_object(
                'index', s.position, 'key', s.key, 'action', s.action, 'label', clip_text(d.label, least(p_chars, 200)),
                'status', wire_step_status(s.status), 'ready', s.status = 'ready', 'waiting_for', s.waiting_for,
-               'until', CASE WHEN s.status = 'waiting' THEN wire_time(s.due_at) END, 'stopping', s.stop_requested,
+               'until', CASE WHEN s.status = 'waiting' THEN wire_time(s.due_at) END,
+               'why', CASE WHEN s.status = 'waiting' AND a.outcome = 'waiting' THEN left(a.result ->> 'message', 200) END,
+               'stopping', s.stop_requested,
                'attempt', s.attempt, 'failures', s.failures, 'max_attempts', d.policy -> 'retry' -> 'max_attempts',
                'needs', to_jsonb(ARRAY(SELECT n.key FROM steps n WHERE n.run_id = s.run_id
                                           AND n.position = ANY(s.needs[1:20]) ORDER BY n.position)),

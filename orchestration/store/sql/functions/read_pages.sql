@@ -7,7 +7,7 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
                'attempt', a.attempt, 'outcome', a.outcome, 'worker', a.owner, 'start_time', wire_time(a.started_at),
                'end_time', wire_time(a.ended_at),
                'duration_ms', round(extract(epoch FROM a.ended_at - a.started_at) * 1000)::bigint,
-               'error', shown_error(a.error, 500, 1024)) ORDER BY a.attempt), '[]')
+               'resources', a.resources, 'error', shown_error(a.error, 500, 1024)) ORDER BY a.attempt), '[]')
       FROM (SELECT * FROM attempts WHERE run_id = p_run AND position = p_position
              ORDER BY attempt DESC LIMIT p_limit) a
 $$;

@@ -86,6 +86,7 @@ CREATE OR REPLACE FUNCTION describe_attempt(s steps) RETURNS jsonb LANGUAGE sql 
     SELECT jsonb_build_object(
                'run', s.run_id, 'position', s.position, 'attempt', s.attempt, 'owner', s.owner, 'key', s.key,
                'lease_until', s.lease_until, 'failures', s.failures, 'losses', s.losses, 'policy', d.policy,
+               'elapsed_s', extract(epoch FROM clock_now() - CASE WHEN s.failures > 0 THEN s.began_at ELSE s.started_at END),
                'public_id', r.public_id, 'priority', r.priority)
       FROM step_documents d, runs r
      WHERE d.run_id = s.run_id AND d.position = s.position AND r.id = s.run_id

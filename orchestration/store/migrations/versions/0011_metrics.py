@@ -1,0 +1,93 @@
+"""What ended, counted by minute and hour, so that nobody who looks has to read the history.
+
+The index of attempts by their end is what the counting goes along. It is built beside the writes of a system in use:
+see 0008.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+CHANGES = """
+-- Up to where attempts and runs have been counted. NULL: nothing yet.
+CREATE TABLE metrics_folded (
+    single          boolean PRIMARY KEY DEFAULT true CHECK (single),
+    attempts_until  timestamptz,
+    runs_until      timestamptz
+);
+INSERT INTO metrics_folded VALUES (true);
+
+-- `kind` total, action, queue, host, reason, on: attempts; run: runs, by what they are for. `ever` has one row a name.
+-- failed: the step failed with it; retried: failed, and tried again; fallbacks: failed, and something else stood in;
+-- lost: whatever came of it; timed: those whose duration is in `duration_s`.
+CREATE TABLE metrics_counts (
+    span         text NOT NULL CHECK (span IN ('minute', 'hour', 'ever')),
+    at           timestamptz NOT NULL,
+    kind         text NOT NULL,
+    name         text NOT NULL,
+    ended        bigint NOT NULL,
+    completed    bigint NOT NULL,
+    failed       bigint NOT NULL,
+    retried      bigint NOT NULL,
+    fallbacks    bigint NOT NULL,
+    skipped      bigint NOT NULL,
+    cancelled    bigint NOT NULL,
+    waiting      bigint NOT NULL,
+    lost         bigint NOT NULL,
+    handed_back  bigint NOT NULL,
+    timed        bigint NOT NULL,
+    duration_s   double precision NOT NULL,
+    PRIMARY KEY (span, at, kind, name)
+) WITH (fillfactor = 70);
+
+-- How many took how long, see `duration_bucket`; of kinds total, action and run.
+CREATE TABLE metrics_durations (
+    span    text NOT NULL CHECK (span IN ('minute', 'hour', 'ever')),
+    at      timestamptz NOT NULL,
+    kind    text NOT NULL,
+    name    text NOT NULL,
+    bucket  smallint NOT NULL,
+    n       bigint NOT NULL,
+    PRIMARY KEY (span, at, kind, name, bucket)
+) WITH (fillfactor = 70);
+
+CREATE TABLE metrics_errors (
+    span      text NOT NULL CHECK (span IN ('minute', 'hour')),
+    at        timestamptz NOT NULL,
+    code      text NOT NULL,
+    action    text NOT NULL,
+    n         bigint NOT NULL,
+    run_id    bigint NOT NULL,
+    position  integer NOT NULL,
+    message   text NOT NULL,
+    last_at   timestamptz NOT NULL,
+    PRIMARY KEY (span, at, code, action)
+) WITH (fillfactor = 70);
+
+CREATE TABLE breaker_changes (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name    text NOT NULL,
+    before  text NOT NULL,
+    after   text NOT NULL,
+    at      timestamptz NOT NULL,
+    why     text NOT NULL,
+    actor   text
+);
+CREATE INDEX breaker_changes_name ON breaker_changes (name, id);
+"""
+IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('attempts_ended') AND NOT indisvalid)"
+BUILD = "CREATE INDEX CONCURRENTLY IF NOT EXISTS attempts_ended ON attempts (ended_at)"
+
+
+def upgrade() -> None:
+    """Add the tables, then build the index."""
+    op.get_bind().exec_driver_sql(CHANGES)
+    with op.get_context().autocommit_block():
+        if op.get_bind().exec_driver_sql(IS_BROKEN).scalar():
+            op.execute("DROP INDEX CONCURRENTLY attempts_ended")
+        op.execute(BUILD)
