@@ -131,6 +131,20 @@ class Work(_Group):
     max_steps: int = Field(10_000, ge=1, le=10_000, description="steps a run may have, added ones included")
     progress_interval_s: float = Field(0.5, ge=0.05, le=60, description="least time between two stored progress writes")
     retention_days: float = Field(30, ge=0, description="age at which finished runs are purged; 0 keeps them for ever")
+    load_high: float = Field(
+        0.85,
+        gt=0,
+        le=2,
+        description="share of a host's processors, memory or disk in use from which on background steps get fewer "
+        "places there; above 1: never",
+    )
+    load_critical: float = Field(
+        0.95, gt=0, le=2, description="share from which on no background step begins there; above 1: never"
+    )
+    load_share: float = Field(
+        0.25, gt=0, le=1, description="share of a worker's places that background steps get on a host with high load"
+    )
+    load_sample_s: float = Field(2.0, gt=0, le=5, description="time between two looks at the load of a host")
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Work:
@@ -138,6 +152,15 @@ class Work(_Group):
             raise ValueError(
                 f"{ENV_PREFIX}HEARTBEAT_S ({self.heartbeat_s:g}) may be at most a third of "
                 f"{ENV_PREFIX}LEASE_S ({self.lease_s:g})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _critical_is_more_than_high(self) -> Work:
+        if self.load_critical < self.load_high:
+            raise ValueError(
+                f"{ENV_PREFIX}LOAD_CRITICAL ({self.load_critical:g}) may not be less than "
+                f"{ENV_PREFIX}LOAD_HIGH ({self.load_high:g})"
             )
         return self
 

@@ -141,8 +141,22 @@ class SummaryAnswer(Answer):
     summary: Summary | NoSummary
 
 
+class Resources(Part):
+    """What an attempt used; memory is that of its whole process at its most.
+
+    of: `process` where the attempt had one to itself (prefork); its processor time is with that of the programs it ran.
+    `thread` where others ran beside it: the time is that of its thread alone, and the memory an estimate.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    of: Literal["process", "thread"]
+    estimated: bool
+
+
 class AttemptShown(Part):
-    """How one attempt went. Times in UTC; `worker` is who ran it."""
+    """How one attempt went. Times in UTC; `worker` is who ran it. `resources`: null for one of a few milliseconds."""
 
     attempt: int
     outcome: AttemptOutcome
@@ -150,6 +164,7 @@ class AttemptShown(Part):
     start_time: datetime | None
     end_time: datetime
     duration_ms: int | None
+    resources: Resources | None
     error: ErrorShown | None
 
 

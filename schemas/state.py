@@ -60,7 +60,9 @@ class StepProgress(Progress):
 
 
 class StepState(StateModel):
-    """One step. `until` is when a wait ends; `attempt` counts all tries, `failures` those that failed."""
+    """One step. `until` is when a wait ends, `why` says in words why it waits where that is not clear by itself;
+    `attempt` counts all tries, `failures` those that failed.
+    """
 
     index: int
     key: str
@@ -70,6 +72,7 @@ class StepState(StateModel):
     ready: bool = False
     waiting_for: WaitReason | None = None
     until: datetime | None = None
+    why: str | None = None
     stopping: bool = False
     attempt: int = 0
     failures: int = 0

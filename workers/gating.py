@@ -171,7 +171,7 @@ def _with_settings(breaker: BreakerSpec, defaults: FlowDefaults) -> BreakerSpec:
 
 def _kept_out(verdict: Wait | Refuse, lease: Lease) -> Outcome:
     match verdict:
-        case Wait(reason, seconds, on, spacing_s):
-            return Snoozed(reason, lease.claimed_at + timedelta(seconds=seconds), on, spacing_s)
+        case Wait(reason, seconds, on, spacing_s, message):
+            return Snoozed(reason, lease.claimed_at + timedelta(seconds=seconds), on, spacing_s, message)
         case Refuse(error, permanent):
             return Failed(error, permanent)

@@ -17,6 +17,7 @@ from celery import bootsteps
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
+from orchestration.engine.hosts import Hosts
 from orchestration.engine.sweep import SilentOwner, Sweep
 from orchestration.engine.waking import BATCH
 from orchestration.errors import StoreUnavailable
@@ -47,6 +48,7 @@ class Janitor:
         database = Database(settings.database_url, name="perdure-janitor", size=1)
         parts = (database, CeleryDispatcher(make_celery(settings.redis_url)), EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
+        self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
         self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
         self._broker_was_away = True
@@ -105,6 +107,7 @@ class Janitor:
     def _note_lost_workers(self, now: float) -> None:
         if now - self._noted_at >= NOTE_EVERY_S:
             self.sweep.note_lost_workers()
+            self._hosts.forget_silent()
             self._noted_at = now
 
     def _purge(self, now: float) -> None:

@@ -17,10 +17,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from billiard import current_process
 from celery import Celery, bootsteps, signals
 
+from orchestration.gates.load import LoadGate
 from settings import ROOT, Settings
+from workers.host_board import HostBoard, SharedPlaces
 from workers.keeper import IGNORED
+from workers.load import load_step
 from workers.process import WorkerProcess
 
 log = logging.getLogger("perdure.worker")
@@ -35,6 +39,8 @@ class Lifecycle:
         self._hostname = ""
         self._keeper_path = ""
         self._main_pid = 0
+        self._slots = 1
+        self._board = HostBoard()
         self._process: WorkerProcess | None = None
 
     def connect(self, app: Celery) -> None:
@@ -43,6 +49,7 @@ class Lifecycle:
         signals.worker_process_init.connect(self._on_child, weak=False)
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
         app.steps["worker"].add(drain_step(self))
+        app.steps["worker"].add(load_step(self.settings, self._board, lambda: self.process().meter.look()))
 
     def process(self) -> WorkerProcess:
         """The state of this process. Raises: RuntimeError outside of a worker."""
@@ -64,7 +71,9 @@ class Lifecycle:
             self._hostname = str(sender.hostname)
             self.owner = f"{self._hostname}-{uuid.uuid4().hex[:8]}"
             queues = [str(queue) for queue in sender.app.amqp.queues.consume_from]
-            self._start_keeper({"pool": pool, "concurrency": _slots(sender), "queues": queues})
+            slots = _slots(sender)
+            self._slots = slots or os.cpu_count() or 1
+            self._start_keeper({"pool": pool, "concurrency": slots, "queues": queues})
             self._process = self._make_process("main", threads)
 
     def _on_child(self, **_: Any) -> None:
@@ -83,6 +92,18 @@ class Lifecycle:
             keeper_path=self._keeper_path,
             role=role,
             threads=threads,
+            load_gate=self._load_gate(role),
+        )
+
+    def _load_gate(self, role: str) -> LoadGate:
+        # A child that takes the place of another takes its number, too.
+        index = getattr(current_process(), "index", 0) if role == "child" else 0
+        return LoadGate(
+            self._board.load,
+            SharedPlaces(self._board, index),
+            host=socket.gethostname(),
+            most=max(1, int(self._slots * self.settings.load_share)),
+            wait_s=self.settings.throttle_wait_ms / 1000,
         )
 
     def _on_shutting_down(self, **_: Any) -> None:

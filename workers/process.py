@@ -19,6 +19,7 @@ from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.locks import Locks
 from orchestration.gates import BreakerGate
+from orchestration.gates.load import LoadGate
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
 from schemas.flow import read_rate
@@ -28,6 +29,7 @@ from workers.acting import Acting
 from workers.emitter import Flusher
 from workers.gating import FlowDefaults, Gating
 from workers.keeper_client import KeeperClient
+from workers.resources import Meter
 from workers.runner import FaultHook, Runner
 from workers.task_events import TaskEvents
 
@@ -53,9 +55,18 @@ class WorkerProcess:
     """One process that runs actions: a prefork child, or the main process of a threads worker."""
 
     def __init__(
-        self, settings: Settings, *, owner: str, hostname: str, keeper_path: str, role: str, threads: int
+        self,
+        settings: Settings,
+        *,
+        owner: str,
+        hostname: str,
+        keeper_path: str,
+        role: str,
+        threads: int,
+        load_gate: LoadGate,
     ) -> None:
         self._is_child = role == "child"
+        self.meter = Meter(alone=self._is_child)
         self.keeper = KeeperClient(
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
         )
@@ -77,7 +88,7 @@ class WorkerProcess:
             acting=Acting(
                 actions=load_actions(settings.actions),
                 gating=Gating(
-                    (BreakerGate(ValkeyBreakers(settings.redis_url)),),
+                    (load_gate, BreakerGate(ValkeyBreakers(settings.redis_url))),
                     Locks(attempts),
                     flow_defaults(settings),
                     attempts.wake_waiting,
@@ -89,6 +100,7 @@ class WorkerProcess:
             fault_hook=load_fault_hook(settings),
             hand_over_s=settings.handover_ms / 1000,
             task_events=TaskEvents(app, hostname),
+            meter=self.meter,
         )
 
     def attempt(self, run_id: str, position: int) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from orchestration.actions.context import CancelToken
 from orchestration.core.decide import Failed, Outcome, StepError, Succeeded
@@ -16,11 +16,13 @@ from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
+from schemas.json import JsonObject
 from schemas.statuses import AttemptOutcome
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
 from workers.gating import WAVE, Parked
 from workers.keeper_client import KeeperClient
+from workers.resources import Meter
 from workers.task_events import TaskEvents
 from workers.watches import HAND_OVER_PATIENCE_S
 
@@ -67,6 +69,7 @@ class Runner:
     fault_hook: FaultHook
     hand_over_s: float = 0.0
     task_events: TaskEvents | None = None
+    meter: Meter = field(default_factory=lambda: Meter(alone=False))
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
@@ -130,14 +133,18 @@ class Runner:
         try:
             self._fault("claimed", lease)
             emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
-            outcome = self.acting.outcome(lease, taken.token, emitter)
+            measured = self.meter.begin()
+            try:
+                outcome = self.acting.outcome(lease, taken.token, emitter)
+            finally:
+                used = self.meter.end(measured)
             self._fault("acted", lease)
             is_written = emitter.close()
             self._fault("before_commit", lease)
             if isinstance(outcome, Parked):
                 finished = outcome.finished
             else:
-                finished = self._commit(taken, emitter, redacted(outcome, redactor), slice_ends, is_written)
+                finished = self._commit(taken, emitter, redacted(outcome, redactor), slice_ends, is_written, used)
         finally:
             # Before anybody is told, which may take a while.
             if finished is not None and finished.next is not None:
@@ -154,7 +161,13 @@ class Runner:
         return following
 
     def _commit(
-        self, taken: Taken, emitter: Emitter, outcome: Outcome, slice_ends: float, is_written: bool
+        self,
+        taken: Taken,
+        emitter: Emitter,
+        outcome: Outcome,
+        slice_ends: float,
+        is_written: bool,
+        used: JsonObject | None,
     ) -> Finished | None:
         """Commit, as long as it takes: while PostgreSQL is away the work is done and only the commit is missing.
 
@@ -172,7 +185,7 @@ class Runner:
             # Once only: when its answer is lost, what it claimed is handed back.
             hand_over = not tries and asked < slice_ends and not self.keeper.draining.is_set()
             try:
-                finished = self.attempts.commit(lease, outcome, hand_over=hand_over)
+                finished = self.attempts.commit(lease, outcome, hand_over=hand_over, resources=used)
             except LeaseLost as lost:
                 log.warning("%s", lost, extra={"run_id": lease.run_id, "step": lease.key})
                 return None

@@ -62,12 +62,14 @@ class Snoozed:
     """The step has to wait; nothing failed. `until` None: for as long as it takes.
 
     on: what for, where others may wait for the same; each of them that waits already adds `spacing_s` to `until`.
+    message: why, in words, for people.
     """
 
     reason: WaitReason
     until: datetime | None
     on: str | None = None
     spacing_s: float = 0.0
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Decision:
     """What becomes of a step whose attempt just ended, and how the attempt is recorded.
 
     cached: where it is set, a cached result is to stand in if one is found, see `with_cached`.
+    resources: what the attempt used, where that was measured.
     """
 
     verb: Verb
@@ -127,6 +130,7 @@ class Decision:
     losses: int = 0
     expand: JsonObject | None = None
     cached: Fallback | None = None
+    resources: JsonObject | None = None
 
     def as_json(self) -> JsonObject:
         """The argument of the SQL function `finish`; what is unset is left out."""
@@ -138,7 +142,7 @@ class Decision:
         # A delay of 0 s is one: without it the step would wait for ever.
         if self.delay_s is not None:
             document["delay_s"] = self.delay_s
-        for name in ("reason", "on", "spacing_s", "failures", "losses", "expand"):
+        for name in ("reason", "on", "spacing_s", "failures", "losses", "expand", "resources"):
             value = getattr(self, name)
             if value:
                 document[name] = value
@@ -166,8 +170,11 @@ def decide(
             return Decision(Verb.SKIP, AttemptOutcome.SKIPPED, result=None, error=StepError("skipped", reason))
         case Cancelled():
             return Decision(Verb.CANCEL, AttemptOutcome.CANCELLED, error=StepError("cancelled", "stopped on request"))
-        case Snoozed(reason, until, on, spacing_s):
-            return Decision(Verb.WAIT, AttemptOutcome.WAITING, reason=reason, until=until, on=on, spacing_s=spacing_s)
+        case Snoozed(reason, until, on, spacing_s, message):
+            said = {"message": message} if message else None
+            return Decision(
+                Verb.WAIT, AttemptOutcome.WAITING, said, reason=reason, until=until, on=on, spacing_s=spacing_s
+            )
         case HandedBack():
             return Decision(Verb.HAND_BACK, AttemptOutcome.HANDED_BACK)
         case Lost(counted):

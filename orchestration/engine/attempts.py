@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import random
 from typing import Literal
 
@@ -83,17 +83,20 @@ class Attempts:
         self.tell(finished)
         return finished.ready
 
-    def commit(self, lease: Lease, outcome: Outcome, *, hand_over: bool = False) -> Finished:
+    def commit(
+        self, lease: Lease, outcome: Outcome, *, hand_over: bool = False, resources: JsonObject | None = None
+    ) -> Finished:
         """Commit the end of an attempt: fence, outcome and release of what it made ready, in one round trip.
 
         With `hand_over` the first of the step's dependents is claimed as well, if this made it ready and it is for the
-        same queue. Raises: LeaseLost when a later attempt holds the step, the outcome is dropped; StoreUnavailable.
+        same queue. `resources`: what the attempt used, kept with it.
+        Raises: LeaseLost when a later attempt holds the step, the outcome is dropped; StoreUnavailable.
         """
-        decision = self.decide(lease, outcome)
+        decision = replace(self.decide(lease, outcome), resources=resources)
         answer = self._finish(lease, decision, hand_over)
         if answer["status"] == "refused_expansion":
             error = StepError("refused_expansion", f"the steps it added were refused: {answer['reason']}")
-            decision = self.decide(lease, Failed(error, permanent=True))
+            decision = replace(self.decide(lease, Failed(error, permanent=True)), resources=resources)
             answer = self._finish(lease, decision)
         if answer.get("early"):
             self.database.await_flush()
@@ -186,7 +189,7 @@ class Attempts:
             seconds = self.lease_s if hand_over else None
             answer: JsonObject = self.database.transition(
                 "complete",
-                "bigint, integer, integer, jsonb, real, text, real",
+                "bigint, integer, integer, jsonb, real, text, real, jsonb",
                 *held,
                 as_jsonb(decision.result),
                 self.resend_s,
@@ -198,3 +201,4 @@ class Attempts:
                 "SELECT finish(%s, %s, %s, %s, %s)", *held, as_jsonb(decision.as_json()), self.resend_s
             )
         return answer
+                as_jsonb(decision.resources) if decision.resources else None,

@@ -57,12 +57,14 @@ class Wait:
 
     on: what for, such as `breaker:openai`; those who wait for the same stand in one line.
     spacing_s: each that waits in that line already adds so much, so that they do not all come back at once.
+    message: why, in words, for people.
     """
 
     reason: WaitReason
     seconds: float
     on: str
     spacing_s: float = 0.0
+    message: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ CHECKLIST = {
     "detail": "2 MB of 4 MB",
     "items": [{"label": "first", "state": "completed", "percent": 100, "detail": "done"}, {"label": "second"}],
 }
+RESOURCES = {"wall_s": 1.5, "cpu_s": 0.25, "peak_memory_bytes": 1 << 20, "of": "thread", "estimated": True}
 TOO_LARGE = {"type": "checklist", "items": [{"label": f"{n:03} {'x' * 190}"} for n in range(900)]}
 PHASES = {"type": "multi_phase", "phases": [{"label": "copy", "percent": 10}], "active_phase": 0}
 
@@ -174,7 +175,8 @@ def runs(ask: Asking, worker: Worker) -> None:
         ask("get", "/workflow/state/summary", query={"workflow_id": "one"})
         ask("get", "/workflow/runs")
     worker.attempts.save_log(lease, [(0, "info", "one\n"), (4, "warning", "two\n")])
-    worker.finish(lease, Failed(StepError("broken", "it broke"), permanent=True))
+    broken = Failed(StepError("broken", "it broke"), permanent=True)
+    worker.attempts.commit(lease, broken, resources=RESOURCES)
     for path in ("/workflow/state", "/workflow/state/summary", "/workflow/steps", "/workflow/trace"):
         ask("get", path, query={"workflow_id": "one"})
     ask("get", "/workflow/durations", query={"workflow_id": "one"})
@@ -204,7 +206,7 @@ def controls(ask: Asking, worker: Worker) -> None:
     ask("post", "/workflow/control/many", control="stop", workflow_ids=["many-0", "nobody"])
     waiting = [{"key": "approve", "action": "wait_for_signal"}]
     ask("post", "/workflow/start", workflow_id="asks", steps=waiting)
-    worker.run("asks", 0, Snoozed(WaitReason.SIGNAL, None))
+    worker.run("asks", 0, Snoozed(WaitReason.SIGNAL, None, message="asks you"))
     ask("get", "/workflow/state", query={"workflow_id": "asks"})
     ask("post", "/workflow/signal", workflow_id="asks", step="approve", payload={"ok": True})
 

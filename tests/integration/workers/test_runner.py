@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from orchestration.actions.context import CancelToken
+from orchestration.actions.outcomes import Permanent
 from orchestration.core.decide import Decision
 from orchestration.engine.leases import Held, Lease
 from orchestration.errors import StoreRefused, StoreUnavailable
@@ -18,6 +19,7 @@ from schemas.events import StepEvent
 from tests.support.engine import Harness, declare
 from workers.acting import Acting
 from workers.emitter import Flusher
+from workers.gating import Gating
 from workers.keeper_client import KeeperClient
 from workers.runner import Runner
 
@@ -59,7 +61,7 @@ def make_runner(
         owner="w1",
         attempts=engine.attempts,
         keeper=cast(KeeperClient, line),
-        acting=Acting({"work": declare("work", function=function)}, (), {}),
+        acting=Acting({"work": declare("work", function=function)}, Gating(), {}),
         flusher=Flusher(0.01),
         secrets=SecretStore(None, {}),
         fault_hook=lambda point, run_id, key: line.said.append(point),
@@ -200,6 +202,25 @@ def test_nothing_to_claim_and_a_drain_do_nothing(engine: Harness) -> None:
     line.draining.set()
     runner.attempt("no-such-run", 0)
     assert line.said == ["claiming", "refused"]
+
+
+def test_what_an_attempt_used_is_stored_with_its_end_unless_it_was_short(engine: Harness) -> None:
+    def work(ctx: Any, params: Any) -> None:
+        if ctx.step_key != "short":
+            ends = time.thread_time() + 0.02
+            while time.thread_time() < ends:
+                pass
+        if ctx.step_key == "broken":
+            raise Permanent("no")
+
+    run = engine.start({"key": "long"}, {"key": "short"}, {"key": "broken"})
+    make_runner(engine, Line(), work, hand_over_s=60).attempt(run.run_id, 0)
+    long, short, broken = [row for (row,) in engine.database.rows("SELECT resources FROM attempts ORDER BY position")]
+    assert short is None
+    for used in (long, broken):
+        assert 0.02 <= used["cpu_s"] <= used["wall_s"] + 0.01
+        assert used["peak_memory_bytes"] > 1024**2
+        assert (used["of"], used["estimated"]) == ("thread", True)
 
 
 ENDED = ("acted", "before_commit")
