@@ -162,7 +162,8 @@ INVARIANTS = {
            AND (s.status = 'ready' OR (s.status = 'waiting' AND s.waiting_for NOT IN ('signal', 'lock')))""",
     "whoever waits for a lock is kept out, behind others, woken, or about to be": """
         SELECT q.key, q.run_id, q.position FROM lock_requests q JOIN steps s USING (run_id, position)
-         WHERE NOT q.held AND coalesce(q.woken_at, '-infinity') = '-infinity' AND s.due_at IS NULL AND s.status = 'waiting' AND s.waiting_for = 'lock'
+         WHERE NOT q.held AND coalesce(q.woken_at, '-infinity') = '-infinity'
+           AND s.due_at IS NULL AND s.status = 'waiting' AND s.waiting_for = 'lock'
            AND NOT EXISTS (SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position
                               AND NOT o.held AND (is_kept_out(o) OR is_behind(o)))
            AND NOT EXISTS (SELECT FROM lock_wakes w JOIN lock_requests o USING (key)
