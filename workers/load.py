@@ -82,7 +82,7 @@ class HostSampler:
 
 
 class LoadWatch:
-    """Samples every `sample_s` seconds, posts the judgement, and reports it every 5 s where PostgreSQL is there."""
+    """Samples every `sample_s` seconds, posts the judgement, and reports it every 5 s and at each change."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class LoadWatch:
         self._board.post(load)
         if load.level is not self._level:
             log.info("load of this host is %s", load.level, extra={"host": self._host, "reason": load.reason})
-            self._level = load.level
+            self._level, self._report_at = load.level, 0.0
         if self._hosts is not None and time.monotonic() >= self._report_at:
             self._report_at = time.monotonic() + REPORT_EVERY_S
             try:

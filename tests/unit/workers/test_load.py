@@ -122,4 +122,4 @@ def test_the_watch_posts_what_it_sees_whether_postgresql_is_there_or_not() -> No
     levels = [watch.look().level for _ in range(3)]
     assert levels == [Level.OK, Level.OK, Level.HIGH]
     assert board.load() == Load(Level.HIGH, "cpu at 90 %")
-    assert hosts.asked == 1, "a report every few seconds"
+    assert hosts.asked == 2, "a report every few seconds, and when the level changes"

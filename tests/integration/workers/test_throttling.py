@@ -1,0 +1,68 @@
+"""Background work on a host that is nearly used up, with real load on the processor and real workers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.engine.hosts import Hosts
+from orchestration.engine.queries import Queries
+from tests.conftest import Eventually
+from tests.support.workers import Fleet
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+STEPS = 4
+
+
+@pytest.fixture
+def busy() -> Iterator[list[subprocess.Popen[bytes]]]:
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    settings = {"load_high": "0.5", "load_critical": "0.9", "load_sample_s": "0.1", "throttle_wait_ms": "300"}
+    with Fleet(database_url, redis_url, tmp_path, **settings) as fleet:
+        container = tmp_path / "container"
+        container.touch()
+        fleet.environment["PERDURE_TEST_CONTAINER"] = str(container)
+        fleet.environment["PERDURE_ACTIONS"] += ",tests.support.container"
+        yield fleet
+
+
+@pytest.mark.parametrize(("pool", "action"), [("threads", "t.work"), ("prefork", "t.killable")])
+def test_under_load_background_work_waits_and_says_why_while_people_are_served_and_goes_on_afterwards(
+    fleet: Fleet, busy: list[subprocess.Popen[bytes]], eventually: Eventually, pool: str, action: str
+) -> None:
+    hosts, queries = Hosts(fleet.database), Queries(fleet.database)
+    fleet.worker("w", pool)
+    (fleet.directory / "container").write_text(" ".join(str(process.pid) for process in busy))
+    eventually(lambda: [host["level"] for host in hosts.all()] == ["critical"])
+
+    steps = [{"key": f"s{n}", "action": action, "needs": []} for n in range(STEPS)]
+    background = fleet.start(*steps, kind="background")
+    people = fleet.start(*steps)
+    eventually(lambda: fleet.status(people) == "completed")
+    eventually(lambda: {step["waiting_for"] for step in fleet.steps(background)} == {"throttled"})
+    assert fleet.effects(run=background) == {}
+
+    def is_told(key: str) -> bool:
+        return re.fullmatch(r"cpu at \d+ %", queries.step(background.run_id, key)["why"] or "") is not None
+
+    assert all(eventually(lambda key=step["key"]: is_told(key)) for step in steps)
+
+    for process in busy:
+        process.kill()
+    eventually(lambda: fleet.status(background) == "completed", timeout_s=20)
+    assert fleet.effects(run=background) == {step["key"]: 1 for step in steps}
+    assert {attempt["outcome"] for attempt in fleet.attempts(background)} == {"waiting", "completed"}
+    assert {step["failures"] for step in fleet.steps(background)} == {0}
