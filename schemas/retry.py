@@ -13,7 +13,8 @@ MAX_OVERRIDES = 20
 MAX_FALLBACKS = 8
 LONGEST_CACHED_S = 30 * 86_400.0
 
-ErrorCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
+CODE_PATTERN = r"^[A-Za-z0-9_.:-]{1,100}$"
+ErrorCode = Annotated[str, StringConstraints(pattern=CODE_PATTERN)]
 
 
 class RetryOverride(Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -32,6 +33,7 @@ from orchestration.engine.leases import Lease
 from orchestration.engine.planning import Actions, check_action, plan_unfolded
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
 from schemas.json import Json, JsonObject
+from schemas.retry import CODE_PATTERN
 from schemas.statuses import Role, WaitReason
 from workers.emitter import Emitter
 from workers.gating import Gating, Parked
@@ -148,9 +150,9 @@ def judged(work: Callable[[], Outcome | T]) -> Outcome | T:
     try:
         return work()
     except Permanent as error:
-        return _failed("permanent", error.reason, error.details, permanent=True)
+        return _failed(_code(error.code, "permanent"), error.reason, error.details, permanent=True)
     except Retryable as error:
-        return _failed("retryable", error.reason, error.details, after_s=error.after)
+        return _failed(_code(error.code, "retryable"), error.reason, error.details, after_s=error.after)
     except WaitUntil as error:
         return _snoozed(error)
     except ActionCancelled:
@@ -204,6 +206,11 @@ def _snoozed(error: WaitUntil) -> Outcome:
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return Snoozed(reason, until)
+
+
+def _code(given: str, otherwise: str) -> str:
+    # It is stored, shown and compared, and an action may have made it from anything.
+    return given if isinstance(given, str) and re.fullmatch(CODE_PATTERN, given) else otherwise
 
 
 def _failed(

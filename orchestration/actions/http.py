@@ -120,5 +120,5 @@ def _judged(params: HttpParams, answer: JsonObject) -> JsonObject:
     }
     reason = f"{params.method} {shown(params.url)}: status {status}"
     if status in _WORTH_A_RETRY or status >= 500:
-        raise Retryable(reason, after=retry_after_s(answer["headers"]), details=details)
-    raise Permanent(reason, details=details)
+        raise Retryable(reason, after=retry_after_s(answer["headers"]), details=details, code=f"http.{status}")
+    raise Permanent(reason, details=details, code=f"http.{status}")

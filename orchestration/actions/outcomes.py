@@ -12,22 +12,29 @@ from schemas.workflow import StepSpec
 
 
 class Retryable(Exception):
-    """The attempt failed, and another one may succeed. `after` is the least delay in seconds, if known."""
+    """The attempt failed, and another one may succeed. `after` is the least delay in seconds, if known.
 
-    def __init__(self, reason: str, *, after: float | None = None, details: JsonObject | None = None) -> None:
+    code: what kind of failure it was, such as `http.503`, for policies that tell kinds apart.
+    """
+
+    def __init__(
+        self, reason: str, *, after: float | None = None, details: JsonObject | None = None, code: str = "retryable"
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after = after
         self.details = details
+        self.code = code
 
 
 class Permanent(Exception):
-    """The step failed, and trying again would fail as well."""
+    """The step failed, and trying again would fail as well. `code` as of `Retryable`."""
 
-    def __init__(self, reason: str, *, details: JsonObject | None = None) -> None:
+    def __init__(self, reason: str, *, details: JsonObject | None = None, code: str = "permanent") -> None:
         super().__init__(reason)
         self.reason = reason
         self.details = details
+        self.code = code
 
 
 class ActionCancelled(Exception):

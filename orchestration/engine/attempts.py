@@ -9,6 +9,7 @@ from random import random
 from typing import Literal
 
 from orchestration.core.decide import Decision, Failed, Outcome, StepError, Verb, decide
+from orchestration.engine.cached import CachedResults
 from orchestration.engine.leases import Held, Lease, claimed, handed_over
 from orchestration.engine.telling import claim_event, finish_events, ready_steps
 from orchestration.engine.waking import Waking
@@ -58,6 +59,7 @@ class Attempts:
         self.resend_s = resend_s
         self.chance = chance
         self.waking = Waking(database, dispatcher, events, resend_s=resend_s)
+        self.cached = CachedResults(database)
 
     def claim(self, run_id: str, position: int, owner: str) -> Lease | None:
         """Take a ready step for one attempt; None when there is nothing to claim (a duplicate, paused, taken).
@@ -74,8 +76,16 @@ class Attempts:
         return lease
 
     def decide(self, lease: Lease, outcome: Outcome) -> Decision:
-        """What becomes of the step, by its policy and what happened before."""
-        return decide(outcome, lease.policy, failures=lease.failures, losses=lease.losses, chance=self.chance())
+        """What becomes of the step, by its policy and what happened before. Raises: StoreUnavailable."""
+        decision = decide(
+            outcome,
+            lease.policy,
+            failures=lease.failures,
+            losses=lease.losses,
+            chance=self.chance(),
+            elapsed_s=lease.elapsed_s(),
+        )
+        return self.cached.instead(lease, decision)
 
     def finish(self, lease: Lease, outcome: Outcome) -> list[ReadyStep]:
         """Commit the end of an attempt, then tell. Answers the steps it made ready. Raises as `commit`."""
@@ -121,6 +131,7 @@ class Attempts:
         if finished.next is not None:
             events.append(claim_event(finished.next))
         self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
+        self.cached.remember(lease, finished.decision)
 
     def wake_waiting(self, on: str, count: int) -> None:
         """Let the next `count` steps go on that wait on a breaker, or for room on a host. The sweep finds them, too."""
@@ -195,10 +206,10 @@ class Attempts:
                 self.resend_s,
                 lease.owner,
                 seconds,
+                as_jsonb(decision.resources) if decision.resources else None,
             )
         else:
             answer = self.database.call(
                 "SELECT finish(%s, %s, %s, %s, %s)", *held, as_jsonb(decision.as_json()), self.resend_s
             )
         return answer
-                as_jsonb(decision.resources) if decision.resources else None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,11 @@ _ON_FAILURE: TypeAdapter[OnFailure] = TypeAdapter(OnFailure)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An attempt as held by a worker, with all that is needed to run it."""
+    """An attempt as held by a worker, with all that is needed to run it.
+
+    began_at: when the first attempt began, or the first that failed, if one has.
+    taken_at: when this process learned of it, by its own clock.
+    """
 
     run: int
     run_id: str
@@ -55,6 +60,12 @@ class Lease:
     flow: JsonObject | None
     waited_on: str | None
     began_at: datetime
+    taken_at: float = field(default_factory=time.monotonic, compare=False)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the first of the step's attempts that failed began; since this one began if none has."""
+        before = self.claimed_at - self.began_at if self.failures else timedelta()
+        return before.total_seconds() + time.monotonic() - self.taken_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ class Sweep(Waking):
             failures=row["failures"],
             losses=row["losses"],
             chance=self.chance(),
+            elapsed_s=row["elapsed_s"],
         )
         answer = self.database.call(
             "SELECT finish(%s, %s, %s, %s, %s, %s)",

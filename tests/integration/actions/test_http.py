@@ -192,7 +192,7 @@ def test_busy_server_is_worth_another_attempt(server, status):
     server.answers["/x"] = answer(status, "later", Retry_After="7")
     with pytest.raises(Retryable) as caught:
         call(server.url("/x?api_key=abc"))
-    assert caught.value.after == 7
+    assert (caught.value.after, caught.value.code) == (7, f"http.{status}")
     assert caught.value.details == {"status": status, "body": "later"}
     assert "abc" not in caught.value.reason
 
@@ -200,8 +200,9 @@ def test_busy_server_is_worth_another_attempt(server, status):
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
 def test_refusal_is_permanent(server, status):
     server.answers["/x"] = answer(status, "no")
-    with pytest.raises(Permanent, match=str(status)):
+    with pytest.raises(Permanent, match=str(status)) as caught:
         call(server.url("/x"))
+    assert caught.value.code == f"http.{status}"
 
 
 def test_expected_statuses_count_as_success(server):

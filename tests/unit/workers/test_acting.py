@@ -88,6 +88,9 @@ def test_a_result_that_is_too_large_fails_for_good() -> None:
     ("error", "code", "permanent"),
     [
         (Permanent("no"), "permanent", True),
+        (Permanent("no", code="http.404"), "http.404", True),
+        (Retryable("later", code="http.503"), "http.503", False),
+        (Retryable("later", code="no\0code"), "retryable", False),
         (Retryable("later"), "retryable", False),
         (ActionCancelled(""), "gave_up", True),
         (LeaseLost("taken over"), "lease_lost", True),
