@@ -152,8 +152,9 @@ def test_every_decision_is_in_the_list_and_says_the_three_things():
             assert word in text, f"{record.name}: {word}"
 
 
-def test_workflow_of_the_quick_reference_can_be_started():
-    for text in blocks("docs/quick-reference.md", "yaml"):
+@pytest.mark.parametrize("name", ["docs/quick-reference.md", "docs/flow-control.md"])
+def test_workflows_of_the_documents_can_be_started(name):
+    for text in blocks(name, "yaml"):
         workflow = WorkflowSpec.model_validate(yaml.safe_load(text))
         assert len(plan_workflow(workflow, registry.load_actions(), Role.OPERATOR)) == len(workflow.steps)
 
