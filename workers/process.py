@@ -14,12 +14,17 @@ from typing import Any
 from messaging.breakers import ValkeyBreakers
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
+from messaging.rate_limits import ValkeyRateLimits
+from messaging.retry_budget import ValkeyRetryBudgets
 from messaging.stream import EventStream
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
+from orchestration.engine.breaker_history import BreakerHistory
 from orchestration.engine.locks import Locks
-from orchestration.gates import BreakerGate
+from orchestration.gates import BreakerGate, RateLimitGate
+from orchestration.gates.breaker import BreakerState, Change
 from orchestration.gates.load import LoadGate
+from orchestration.gates.retry_budget import RetryBudgetGate
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
 from schemas.flow import read_rate
@@ -27,7 +32,7 @@ from schemas.statuses import RunKind
 from settings import Settings
 from workers.acting import Acting
 from workers.emitter import Flusher
-from workers.gating import FlowDefaults, Gating
+from workers.gating import WAVE, FlowDefaults, Gating
 from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.runner import FaultHook, Runner
@@ -87,12 +92,7 @@ class WorkerProcess:
             keeper=self.keeper,
             acting=Acting(
                 actions=load_actions(settings.actions),
-                gating=Gating(
-                    (load_gate, BreakerGate(ValkeyBreakers(settings.redis_url))),
-                    Locks(attempts),
-                    flow_defaults(settings),
-                    attempts.wake_waiting,
-                ),
+                gating=gating(settings, attempts, load_gate),
                 action_settings=action_settings(settings),
             ),
             flusher=Flusher(settings.progress_interval_s),
@@ -122,6 +122,28 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
     """The settings that actions may read."""
     values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
     return values | {"known_hosts": settings.data_dir / "known_hosts"}
+
+
+def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:
+    """The gates, cheapest first."""
+    history = BreakerHistory(attempts.database)
+
+    def breaker_changed(change: Change) -> None:
+        if change.after is BreakerState.CLOSED:
+            attempts.wake_waiting(f"breaker:{change.name}", WAVE)
+        history.note(change)
+
+    return Gating(
+        (
+            load_gate,
+            RetryBudgetGate(ValkeyRetryBudgets(settings.redis_url)),
+            BreakerGate(ValkeyBreakers(settings.redis_url), breaker_changed),
+            RateLimitGate(ValkeyRateLimits(settings.redis_url)),
+        ),
+        Locks(attempts),
+        flow_defaults(settings),
+        attempts.wake_waiting,
+    )
 
 
 def flow_defaults(settings: Settings) -> FlowDefaults:
