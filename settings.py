@@ -177,6 +177,10 @@ class Flow(_Group):
         description='what a breaker does where a step does not say, such as `{"http:api.example.com:443": '
         '{"failure_threshold": 3, "recovery_s": 30}}`; `breakers:` in YAML',
     )
+    retry_ratio: float = Field(
+        0.2, ge=0, le=100, description="retries that each first attempt allows at steps that depend on the same"
+    )
+    retry_reserve: int = Field(10, ge=1, le=100_000, description="retries a minute that are allowed anyway")
     background_concurrency: int = Field(
         5, ge=1, le=10_000, description="steps at once of background runs, and of agents"
     )

@@ -136,7 +136,9 @@ def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gatin
     return Gating(
         (
             load_gate,
-            RetryBudgetGate(ValkeyRetryBudgets(settings.redis_url)),
+            RetryBudgetGate(
+                ValkeyRetryBudgets(settings.redis_url, ratio=settings.retry_ratio, reserve=settings.retry_reserve)
+            ),
             BreakerGate(ValkeyBreakers(settings.redis_url), breaker_changed),
             RateLimitGate(ValkeyRateLimits(settings.redis_url)),
         ),

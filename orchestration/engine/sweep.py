@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestration.core.decide import Lost, Outcome, StepPolicy, decide
+from orchestration.engine.cached import CachedResults
 from orchestration.engine.leases import Held, policy_from_json
 from orchestration.engine.telling import finish_events, ready_steps
 from orchestration.engine.waking import BATCH, Waking
@@ -51,6 +52,7 @@ class Sweep(Waking):
         super().__init__(database, dispatcher, events, resend_s=resend_s)
         self.lease_s = lease_s
         self.chance = chance
+        self.cached = CachedResults(database)
 
     def elect(self, janitor: str, hold_s: float) -> tuple[bool, float]:
         """Whether `janitor` is the one to sweep for the next `hold_s` seconds; and the database's time, in seconds."""
@@ -93,7 +95,8 @@ class Sweep(Waking):
         return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 
     def purge(self, older_than_days: float) -> int:
-        """Delete a batch of runs that ended long ago; how many."""
+        """Delete a batch of runs that ended long ago, and of results that may stand in no more; how many runs."""
+        self.cached.purge()
         return int(
             self.database.call(
                 "SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", older_than_days * 86_400, BATCH
