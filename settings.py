@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -79,6 +80,9 @@ class Servers(_Group):
         description="Valkey or Redis, `redis://:password@host:port/0`; empty: `up` starts an embedded one",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="lines of `key=value` for people, or a JSON object a line (the container image sets `json`)"
+    )
     config: Path | None = Field(None, description="YAML file with a `workflow:` and an `actions:` section")
 
     @property
@@ -106,6 +110,9 @@ class Work(_Group):
     """How steps are held, retried, swept and ended."""
 
     worker_threads: int = Field(16, ge=1, le=1000, description="I/O steps at once (the worker `io` of `up`)")
+    interactive_threads: int = Field(
+        8, ge=1, le=1000, description="steps at once of interactive runs (the worker `interactive` of `up`)"
+    )
     worker_processes: int = Field(2, ge=1, le=256, description="killable steps at once (the worker `cpu` of `up`)")
     disable_task_worker: bool = Field(
         False,
@@ -291,6 +298,11 @@ class Settings(Testing, Agents, Actions, Workflow, Flow, Work, Access, Servers):
             if not url:
                 raise SettingsInvalid(f"{variable} is not set, and no `perdure up` runs on {self.data_dir}")
         return self
+
+    def own_secrets(self) -> tuple[str, ...]:
+        """The values among these settings that no log may show."""
+        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
+        return tuple(unquote(secret) for secret in (*passwords, self.admin_token) if secret)
 
     @property
     def web_url(self) -> str:

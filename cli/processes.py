@@ -74,6 +74,7 @@ class Processes:
         yield self._service("web", self._web, _answers(s.web_url + "/healthz"))
         yield self._service("relay", self._relay, _answers(s.relay_url + "/healthz"))
         if not s.disable_task_worker:
+            yield self._service("worker-interactive", self._worker_interactive)
             yield self._service("worker-io", self._worker_io)
             yield self._service("worker-cpu", self._worker_cpu)
         if self.with_flower:
@@ -103,6 +104,11 @@ class Processes:
     def _worker_io(self) -> Launch:
         threads = str(self.settings.worker_threads)
         return self._worker("worker-io", "--pool", "threads", "-c", threads, "-Q", "default,ssh,http", "-n", "io@%h")
+
+    def _worker_interactive(self) -> Launch:
+        threads = str(self.settings.interactive_threads)
+        arguments = ["--pool", "threads", "-c", threads, "-Q", "interactive", "-n", "interactive@%h"]
+        return self._worker("worker-interactive", *arguments)
 
     def _worker_cpu(self) -> Launch:
         processes = str(self.settings.worker_processes)

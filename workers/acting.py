@@ -141,7 +141,7 @@ class Acting:
                 raise Permanent(f"added step {step.key!r} is disabled; leave it out instead")
         if not returned.steps:
             return None
-        rows = plan_unfolded(unfolded, self.actions, 0.0)
+        rows = plan_unfolded(unfolded, self.actions, 0.0, lease.kind)
         return {"steps": rows, "leaves": [row["position"] for row in rows if not row["dependents"]]}
 
 

@@ -19,12 +19,15 @@ from orchestration.errors import InvalidWorkflow, NotAllowed, PerdureError, TooL
 from schemas.flow import FlowSpec
 from schemas.json import JsonObject
 from schemas.retry import FallbackPolicy, RetryPolicy
-from schemas.statuses import Role
+from schemas.statuses import Role, RunKind
 from schemas.workflow import StepSpec, WorkflowSpec
 
 MAX_PARAMS_BYTES = 256 * 1024
 MAX_RUN_PARAMS_BYTES = 256 * 1024
 MAX_METADATA_BYTES = 16 * 1024
+# Queues of the bundled I/O worker. Those that an action names by itself may be for special hosts.
+IO_QUEUES = frozenset({"default", "ssh", "http"})
+INTERACTIVE_QUEUE = "interactive"
 FLOW_FIELDS = frozenset(FlowSpec.model_fields)
 Actions = Mapping[str, ActionDeclaration]
 
@@ -49,7 +52,7 @@ def plan_workflow(workflow: WorkflowSpec, actions: Actions, role: Role) -> list[
                 where="/ssh",
                 mend="give the run an SSH connection, such as 'ssh -p 22 root@host'",
             )
-    return plan_unfolded(unfolded, actions, workflow.step_delay_s)
+    return plan_unfolded(unfolded, actions, workflow.step_delay_s, workflow.kind)
 
 
 def check_size(workflow: WorkflowSpec) -> None:
@@ -63,20 +66,22 @@ def check_size(workflow: WorkflowSpec) -> None:
             raise TooLarge(f"{name} are {size} bytes, the limit is {limit}", where=f"/{name}", mend="send less")
 
 
-def plan_rows(steps: Sequence[StepSpec], actions: Actions, step_delay_s: float) -> list[JsonObject]:
+def plan_rows(
+    steps: Sequence[StepSpec], actions: Actions, step_delay_s: float, kind: RunKind = RunKind.WORKFLOW
+) -> list[JsonObject]:
     """The rows of steps whose actions, those of their fallbacks too, were checked; positions count from 0.
 
     Raises: InvalidWorkflow for what is wrong with the graph, a chain of fallbacks or a reference.
     """
-    return plan_unfolded(unfold_fallbacks(steps), actions, step_delay_s)
+    return plan_unfolded(unfold_fallbacks(steps), actions, step_delay_s, kind)
 
 
-def plan_unfolded(unfolded: Unfolded, actions: Actions, step_delay_s: float) -> list[JsonObject]:
+def plan_unfolded(unfolded: Unfolded, actions: Actions, step_delay_s: float, kind: RunKind) -> list[JsonObject]:
     """As `plan_rows`, once the chains of fallbacks are steps."""
     steps, places = unfolded.steps, unfolded.places
     reads = {step.key: _reads(step, place) for step, place in zip(steps, places, strict=True)}
     planned = plan_steps(steps, references=lambda step: reads[step.key], places=places)
-    return [step_row(step, actions[step.spec.action], step_delay_s, reads[step.spec.key]) for step in planned]
+    return [step_row(step, actions[step.spec.action], step_delay_s, reads[step.spec.key], kind) for step in planned]
 
 
 def check_action(step: StepSpec, where: str, actions: Actions, role: Role) -> ActionDeclaration:
@@ -98,7 +103,9 @@ def check_action(step: StepSpec, where: str, actions: Actions, role: Role) -> Ac
     return declared
 
 
-def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: float, reads: set[str]) -> JsonObject:
+def step_row(
+    planned: PlannedStep, declared: ActionDeclaration, step_delay_s: float, reads: set[str], kind: RunKind
+) -> JsonObject:
     """One row as the SQL function `insert_steps` takes it, with the action's defaults filled in.
 
     `reads` are the steps that its parameters and its own condition read.
@@ -121,7 +128,7 @@ def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: fl
         "position": planned.position,
         "key": step.key,
         "action": step.action,
-        "queue": declared.queue,
+        "queue": queue_of(declared, kind),
         "label": step.label or step.key,
         "status": status,
         "disabled": not step.enabled,
@@ -134,6 +141,11 @@ def step_row(planned: PlannedStep, declared: ActionDeclaration, step_delay_s: fl
         # The condition of a fallback step is longer than what was sent.
         "reads": sorted(reads if planned.when == step.when else reads | parse_condition(planned.when or "").steps),
     }
+
+
+def queue_of(declared: ActionDeclaration, kind: RunKind) -> str:
+    """Where a step waits for a worker: what somebody sits in front of never stands behind what nobody waits for."""
+    return INTERACTIVE_QUEUE if kind is RunKind.INTERACTIVE and declared.queue in IO_QUEUES else declared.queue
 
 
 def fingerprint(document: Any) -> str:

@@ -35,7 +35,7 @@ try:
 except (CannotStart, StackFailed) as error:
     sys.exit(str(error))
 """
-PROGRAMS = {"postgres", "valkey", "web", "relay", "worker-io", "worker-cpu", "flower"}
+PROGRAMS = {"postgres", "valkey", "web", "relay", "worker-io", "worker-interactive", "worker-cpu", "flower"}
 
 
 class Up:

@@ -146,3 +146,20 @@ def test_equal_bodies_have_equal_fingerprints_whatever_the_order_of_their_keys()
     assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
     assert fingerprint({"a": 1, "b": [1, 2]}) != fingerprint({"a": 1, "b": [2, 1]})
     assert fingerprint({"a": "\ud800"}) != fingerprint({"a": "\ud801"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "queue", "expected"),
+    [
+        ("interactive", "default", "interactive"),
+        ("interactive", "http", "interactive"),
+        ("interactive", "killable", "killable"),
+        ("interactive", "special", "special"),
+        ("background", "default", "default"),
+    ],
+)
+def test_steps_of_interactive_runs_have_a_queue_of_their_own(kind: str, queue: str, expected: str) -> None:
+    actions = {"work": declare("work", queue=queue)}
+    workflow = WorkflowSpec.model_validate({"steps": [{"key": "a", "action": "work"}], "kind": kind})
+    (row,) = plan_workflow(workflow, actions, Role.OPERATOR)
+    assert row["queue"] == expected

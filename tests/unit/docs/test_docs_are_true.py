@@ -25,6 +25,7 @@ from settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+WORKERS = ("worker-io", "worker-interactive", "worker-cpu")
 OPERATED = ("Procfile", "docker-compose.yml", "Dockerfile", "cli/processes.py")
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 # Not settings: read by the command line and by secrets, see docs/security.md and docs/cli.md.
@@ -182,9 +183,7 @@ def test_older_state_documents_are_read_as_the_guide_says():
 
 def test_compose_keeps_what_operations_promise():
     services = yaml.safe_load(text_of("docker-compose.yml"))["services"]
-    assert {"postgres", "valkey", "migrate", "web", "relay", "worker-io", "worker-cpu", "flower", "proxy"} == set(
-        services
-    )
+    assert {"postgres", "valkey", "migrate", "web", "relay", "flower", "proxy", *WORKERS} == set(services)
     for name, service in services.items():
         for port in service.get("ports", ()):
             assert port.startswith("127.0.0.1:"), name
@@ -194,7 +193,7 @@ def test_compose_keeps_what_operations_promise():
         for variable, value in (service.get("environment") or {}).items():
             if "PASSWORD" in variable or "AUTH" in variable or "TOKEN" in variable or variable.endswith("_URL"):
                 assert ":?" in value, f"{name}: {variable} must be refused when it is not set"
-    for name in ("worker-io", "worker-cpu"):
+    for name in WORKERS:
         worker = services[name]
         assert int(worker["stop_grace_period"].removesuffix("s")) > int(worker["environment"]["PERDURE_DRAIN_S"]) + 10
         assert "container_name" not in worker, "it could not be scaled"
