@@ -11,9 +11,11 @@ from api.auth.rights import guard
 from api.blueprints import (
     actions,
     auth,
+    breakers,
     config,
     health,
     hosts,
+    metrics,
     page,
     reference,
     runs,
@@ -63,6 +65,8 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(ssh.bp)
     app.register_api(hosts.bp)
     app.register_api(workers.bp)
+    app.register_api(metrics.bp)
+    app.register_api(breakers.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)

@@ -14,7 +14,7 @@ from api.openapi_document import document as openapi_document
 from api.services import Services
 from orchestration.actions.ssh.hostkeys import HostKey, host_name, pin
 from orchestration.core.decide import Failed, Snoozed, StepError, Succeeded
-from schemas import answers, progress, state
+from schemas import answers, answers_metrics, progress, state
 from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import SSH, Worker
 from workers.session import WorkerSession
@@ -51,7 +51,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def described(operation: dict[str, Any], status: int) -> type[BaseModel]:
     """The model that the document names for an answer."""
     schema = operation["responses"][str(status)]["content"]["application/json"]["schema"]
-    model: type[BaseModel] = getattr(answers, schema["$ref"].rpartition("/")[2])
+    name = schema["$ref"].rpartition("/")[2]
+    model: type[BaseModel] = getattr(answers_metrics if hasattr(answers_metrics, name) else answers, name)
     return model
 
 
@@ -143,7 +144,9 @@ def test_every_answer_is_as_described(ask: Asking, services: Services, worker: W
     assert ask("get", "/audit", query={"limit": 5})["next"]
 
     everything = {(method, path) for method, path, _ in operations(ask.document)}
-    assert ask.asked == everything - UNTYPED
+    # Those of another style are held against their models in tests/api/metrics.
+    elsewhere = {(method, path) for method, path in everything if path.startswith("/api/orchestration")}
+    assert ask.asked == everything - UNTYPED - elsewhere
     assert ask.left_out == LEFT_OUT
     assert fields_described(ask.document) <= ask.seen, "described, but no answer has it"
 

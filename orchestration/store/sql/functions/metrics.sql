@@ -20,21 +20,22 @@ CREATE OR REPLACE FUNCTION span_start(p_span text, p_at timestamptz) RETURNS tim
 $$;
 
 -- Count what ended since the last call: up to `p_limit` attempts and as many runs, or a little more where they ended in
--- the same instant. How many there were. The counts and how far they reach are changed together, by one at a time.
-CREATE OR REPLACE FUNCTION fold_metrics(p_limit integer) RETURNS integer LANGUAGE plpgsql
+-- the same instant. `more`: there is more to count by now. The counts and how far they reach are changed together, by one
+-- at a time.
+CREATE OR REPLACE FUNCTION fold_metrics(p_limit integer, OUT counted integer, OUT more boolean) LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     f       metrics_folded;
     safe    timestamptz := all_ended_before();
     first   timestamptz := span_start('hour', clock_now() - interval '7 days');
     stop    timestamptz;
-    n       integer;
-    total   integer := 0;
 BEGIN
+    counted := 0;
+    more := false;
     PERFORM set_config('synchronous_commit', 'off', true);
     SELECT * INTO f FROM metrics_folded FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
-        RETURN 0;
+        RETURN;
     END IF;
     f.attempts_until := coalesce(f.attempts_until, first);
     f.runs_until := coalesce(f.runs_until, first);
@@ -42,19 +43,19 @@ BEGIN
         stop := coalesce((SELECT a.ended_at FROM attempts a WHERE a.ended_at >= f.attempts_until AND a.ended_at < safe
                            ORDER BY a.ended_at OFFSET p_limit LIMIT 1), safe);
         stop := greatest(stop, f.attempts_until + interval '1 microsecond');
-        total := fold_attempts(f.attempts_until, stop);
+        counted := fold_attempts(f.attempts_until, stop);
+        more := stop < safe;
         f.attempts_until := stop;
     END IF;
     IF f.runs_until < safe THEN
         stop := coalesce((SELECT r.ended_at FROM runs r WHERE r.ended_at >= f.runs_until AND r.ended_at < safe
                            ORDER BY r.ended_at OFFSET p_limit LIMIT 1), safe);
         stop := greatest(stop, f.runs_until + interval '1 microsecond');
-        n := fold_runs(f.runs_until, stop);
-        total := total + n;
+        counted := counted + fold_runs(f.runs_until, stop);
+        more := more OR stop < safe;
         f.runs_until := stop;
     END IF;
     UPDATE metrics_folded SET attempts_until = f.attempts_until, runs_until = f.runs_until;
-    RETURN total;
 END $$;
 
 -- Attempts as they are counted. What came of one that failed is read from its step, unless that went on meanwhile.
