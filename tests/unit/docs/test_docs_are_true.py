@@ -18,7 +18,7 @@ from click import Context, Group
 from messaging.celery_app import celery_settings
 from orchestration.actions import registry
 from orchestration.actions.testing import Recorder, make_context
-from orchestration.engine.planning import plan_workflow
+from orchestration.engine.planning import INTERACTIVE_QUEUE, plan_workflow
 from schemas.statuses import Role
 from schemas.workflow import WorkflowSpec
 from settings import Settings, variable_of
@@ -117,8 +117,8 @@ def test_queues_of_actions_are_consumed_and_documented():
         declared.queue for declared in registry.load_actions().values() if not declared.name.startswith(("t.", "shop."))
     }
     default = celery_settings("redis://localhost/0")["task_default_queue"]
-    table = re.findall(r"^\| `([a-z]+)` \| `(?:io|cpu)`", text_of("docs/operations.md"), re.MULTILINE)
-    assert used | {default} == set(table)
+    table = re.findall(r"^\| `([a-z]+)` \| `(?:io|interactive|cpu)`", text_of("docs/operations.md"), re.MULTILINE)
+    assert used | {default, INTERACTIVE_QUEUE} == set(table)
     for name in OPERATED:
         if "celery" in text_of(name) and "-Q" in text_of(name):
             named = re.findall(r'-Q"?,? "?([a-z,]+)', text_of(name))
