@@ -18,6 +18,7 @@ from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
 from orchestration.engine.hosts import Hosts
+from orchestration.engine.metrics import Metrics
 from orchestration.engine.sweep import SilentOwner, Sweep
 from orchestration.engine.waking import BATCH
 from orchestration.errors import StoreUnavailable
@@ -30,6 +31,7 @@ log = logging.getLogger("perdure.janitor")
 
 PURGE_EVERY_S = 60.0
 NOTE_EVERY_S = 60.0
+COUNT_EVERY_S = 10.0
 # For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
 HOLD = 1.5
 # The second look at a worker whose session is gone comes after this long.
@@ -50,6 +52,7 @@ class Janitor:
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
         self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
+        self._metrics = Metrics(database)
         self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
         self._broker_was_away = True
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -60,6 +63,7 @@ class Janitor:
         self._suspects: dict[str, tuple[float, str]] = {}
         self._purged_at = time.monotonic()
         self._noted_at = -math.inf
+        self._counted_at = self._trimmed_at = -math.inf
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
@@ -87,6 +91,7 @@ class Janitor:
         self._end_dead_workers(now)
         self._note_lost_workers(now)
         self._purge(now)
+        self._count(now)
         self._exports.write()
         if sent >= BATCH:
             return 0.0
@@ -115,6 +120,13 @@ class Janitor:
             return
         if self.sweep.purge(self.settings.retention_days) < BATCH:
             self._purged_at = now
+
+    def _count(self, now: float) -> None:
+        """Count what ended. Where that is more than one call counts, the next sweep goes on."""
+        if now - self._counted_at >= COUNT_EVERY_S and not self._metrics.fold():
+            self._counted_at = now
+        if now - self._trimmed_at >= PURGE_EVERY_S and not self._metrics.trim():
+            self._trimmed_at = now
 
     def _end_dead_workers(self, now: float) -> None:
         """Two looks and two signs: the session lock is gone, and the process is gone or has missed its beats."""
