@@ -32,7 +32,7 @@ def longest_s(policy: RetryPolicy, failures: int) -> float:
         case "full":
             grown = policy.base_delay_s * 2.0 ** min(failures - 1, 64)
         case "decorrelated":
-            grown = policy.base_delay_s * 3.0 ** min(failures, 64)
+            grown = policy.base_delay_s * 3.0 ** min(failures, 600)
     return min(policy.max_delay_s, grown)
 
 
