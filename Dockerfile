@@ -32,6 +32,7 @@ COPY --from=build /opt/perdure /opt/perdure
 
 ENV PATH=/opt/perdure/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PERDURE_LOG_FORMAT=json \
     PYTHONDONTWRITEBYTECODE=1 \
     PERDURE_DATA_DIR=/var/lib/perdure \
     PERDURE_HOST=0.0.0.0

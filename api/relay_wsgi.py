@@ -13,6 +13,6 @@ from logs import configure_logs  # noqa: E402
 from settings import load_settings  # noqa: E402
 
 settings = load_settings()
-configure_logs(settings.log_level)
+configure_logs(settings.log_level, settings.log_format, secrets=settings.own_secrets())
 app = create_relay(settings)
 collect_in_short_pauses()

@@ -8,5 +8,5 @@ from logs import configure_logs
 from settings import load_settings
 
 settings = load_settings()
-configure_logs(settings.log_level)
+configure_logs(settings.log_level, settings.log_format, secrets=settings.own_secrets())
 app = create_app(build_services(settings))

@@ -23,7 +23,8 @@ def make_worker(settings: Settings) -> Celery:
 
     @signals.setup_logging.connect(weak=False)
     def _logs(loglevel: int | str | None = None, **_: Any) -> None:
-        configure_logs(logging.getLevelName(loglevel) if isinstance(loglevel, int) else settings.log_level)
+        level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else settings.log_level
+        configure_logs(level, settings.log_format, secrets=settings.own_secrets())
 
     lifecycle = Lifecycle(settings)
     register_actions(app, load_actions(settings.actions), lifecycle)

@@ -302,7 +302,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     settings = json.loads(sys.stdin.readline())
-    configure_logs("warning")
+    configure_logs(settings["log_level"], settings["log_format"])
     Keeper(settings).run()
 
 

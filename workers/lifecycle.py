@@ -138,6 +138,8 @@ class Lifecycle:
                 "lease_s": self.settings.lease_s,
                 "heartbeat_s": self.settings.heartbeat_s,
                 "stop_grace_s": self.settings.stop_grace_s,
+                "log_level": self.settings.log_level,
+                "log_format": self.settings.log_format,
             }
             assert keeper.stdin is not None
             keeper.stdin.write(json.dumps(settings) + "\n")

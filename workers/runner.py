@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from logs import LoggedRedactor, attempt_logs
 from orchestration.actions.context import CancelToken
 from orchestration.core.decide import Failed, Outcome, StepError, Succeeded
 from orchestration.core.storable import storable_text
@@ -127,7 +128,12 @@ class Runner:
 
     def _run(self, taken: Taken, slice_ends: float) -> Taken | None:
         """Run an attempt; the one that was handed over as it ended, if one was."""
-        lease, redactor = taken.lease, Redactor()
+        with attempt_logs(taken.lease.run_id, taken.lease.key, taken.lease.attempt):
+            return self._run_logged(taken, slice_ends)
+
+    def _run_logged(self, taken: Taken, slice_ends: float) -> Taken | None:
+        lease, redactor = taken.lease, LoggedRedactor()
+        used: JsonObject | None = None
         finished: Finished | None = None
         following: Taken | None = None
         try:
@@ -154,6 +160,8 @@ class Runner:
         if finished is not None:
             self._fault("committed", lease)
             self.attempts.tell(finished)
+            if used is not None:
+                log.info("attempt ended", extra={"outcome": finished.decision.outcome.value} | used)
             if finished.decision.outcome is AttemptOutcome.COMPLETED and (lease.waited_on or "").startswith("breaker:"):
                 self.attempts.wake_waiting(lease.waited_on or "", WAVE)
             self._fault("dispatched", lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -18,6 +19,8 @@ from orchestration.actions.http_answer import answer_from
 from orchestration.actions.http_transport import PinnedAdapter, Watch, Wire
 from orchestration.actions.outcomes import Permanent, Retryable
 from schemas.json import JsonObject
+
+log = logging.getLogger("perdure.http")
 
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -40,12 +43,18 @@ def exchange(ctx: ActionContext, params: HttpParams) -> JsonObject:
     """
     wire = Wire()
     started = time.monotonic()
+    status: int | None = None
     try:
         with Watch(wire, params.timeout_s, ctx.on_cancel) as watch:
             answer = _exchange(ctx, params, wire, watch)
+        status = answer["status"]
     finally:
         ctx.token.remove_closer(wire.cut)
-    return answer | {"elapsed_ms": round((time.monotonic() - started) * 1000)}
+        elapsed_ms = round((time.monotonic() - started) * 1000)
+        # For the audit, whatever came of it. Path and query may hold what is not for logs.
+        extra = {"method": params.method, "host": _host(params.url), "status": status, "duration_ms": elapsed_ms}
+        log.info("http request" if status is not None else "http request failed", extra=extra)
+    return answer | {"elapsed_ms": elapsed_ms}
 
 
 def _exchange(ctx: ActionContext, params: HttpParams, wire: Wire, watch: Watch) -> JsonObject:
@@ -168,6 +177,13 @@ def _redirected(prepared: requests.PreparedRequest, status: int, location: str) 
         for name in ("Content-Length", "Content-Type", "Idempotency-Key"):
             following.headers.pop(name, None)
     return following
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def _origin(target: SplitResult) -> tuple[str, str, int]:

@@ -9,6 +9,7 @@ from random import random
 from typing import Literal
 
 from orchestration.core.decide import Decision, Failed, Outcome, StepError, Verb, decide
+from orchestration.engine import journal
 from orchestration.engine.cached import CachedResults
 from orchestration.engine.leases import Held, Lease, claimed, handed_over
 from orchestration.engine.telling import claim_event, finish_events, ready_steps
@@ -132,6 +133,7 @@ class Attempts:
             events.append(claim_event(finished.next))
         self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
         self.cached.remember(lease, finished.decision)
+        journal.ended(lease.run_id, lease.key, lease.attempt, answer, finished.decision)
 
     def wake_waiting(self, on: str, count: int) -> None:
         """Let the next `count` steps go on that wait on a breaker, or for room on a host. The sweep finds them, too."""

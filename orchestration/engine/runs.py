@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2.errors
 
 from orchestration.core.fallbacks import unfold_fallbacks
+from orchestration.engine import journal
 from orchestration.engine.forking import keys_behind
 from orchestration.engine.planning import Actions, check_action, plan_workflow
 from orchestration.engine.signals import fitted_signal
@@ -76,15 +77,17 @@ class Runs:
 
     def stop(self, run_id: str, actor: Actor) -> Controlled:
         """Ask a run to stop; `cancelling` until the work in progress is confirmed stopped."""
-        return self._control(run_id, "stop", "SELECT stop_run(%s, %s)", run_id, _by(actor))
+        return self._control(run_id, actor, "stop", "SELECT stop_run(%s, %s)", run_id, _by(actor))
 
     def pause(self, run_id: str, actor: Actor) -> Controlled:
         """Let steps in flight finish and claim nothing new."""
-        return self._control(run_id, "pause", "SELECT pause_run(%s, %s)", run_id, _by(actor))
+        return self._control(run_id, actor, "pause", "SELECT pause_run(%s, %s)", run_id, _by(actor))
 
     def resume(self, run_id: str, actor: Actor) -> Controlled:
         """Go on with a paused run."""
-        return self._control(run_id, "resume", "SELECT resume_run(%s, %s, %s)", run_id, _by(actor), self.resend_s)
+        return self._control(
+            run_id, actor, "resume", "SELECT resume_run(%s, %s, %s)", run_id, _by(actor), self.resend_s
+        )
 
     def retry(self, run_id: str, actor: Actor, *, step: str | None = None) -> Controlled:
         """Run a finished run again from `step`, or from all that failed; what depends on it is reset too.
@@ -93,13 +96,13 @@ class Runs:
         """
         self._check_rights(run_id, actor)
         sql = "SELECT retry_run(%s, %s, %s, %s)"
-        return self._control(run_id, "retry", sql, run_id, step, _by(actor), self.resend_s, step=step)
+        return self._control(run_id, actor, "retry", sql, run_id, step, _by(actor), self.resend_s, step=step)
 
     def skip(self, run_id: str, actor: Actor, *, step: str) -> Controlled:
         """Skip a step that has not begun, or the failed step of a finished run, which then goes on behind it."""
         self._check_rights(run_id, actor)
         sql = "SELECT skip_step(%s, %s, %s, %s)"
-        return self._control(run_id, "skip", sql, run_id, step, _by(actor), self.resend_s, step=step)
+        return self._control(run_id, actor, "skip", sql, run_id, step, _by(actor), self.resend_s, step=step)
 
     def signal(self, run_id: str, actor: Actor, *, step: str, payload: JsonObject) -> Controlled:
         """Give a waiting step its input, once. One that comes early is kept for the step.
@@ -118,7 +121,7 @@ class Runs:
             payload = fitted_signal(self.actions.get(rows[0][0]), rows[0][1], payload, step=step)
         sql = "SELECT signal_step(%s, %s, %s, %s, %s)"
         values = (run_id, step, as_jsonb(payload), actor.name, self.resend_s)
-        return self._control(run_id, "signal", sql, *values, step=step)
+        return self._control(run_id, actor, "signal", sql, *values, step=step)
 
     def restart(self, run_id: str, actor: Actor, *, new_id: str | None = None) -> StartedRun:
         """Start the same workflow again from the beginning, as a new run."""
@@ -185,7 +188,9 @@ class Runs:
         for spec, place in zip(unfolded.steps, unfolded.places, strict=True):
             check_action(spec, place, self.actions, actor.role)
 
-    def _control(self, run_id: str, control: str, sql: str, *values: Any, step: str | None = None) -> Controlled:
+    def _control(
+        self, run_id: str, actor: Actor, control: str, sql: str, *values: Any, step: str | None = None
+    ) -> Controlled:
         try:
             answer = self.database.call(sql, *values)
         except psycopg2.errors.UniqueViolation as error:
@@ -205,6 +210,7 @@ class Runs:
         self.dispatcher.send(ready_steps(run_id, answer.get("ready", []), answer.get("priority", 5)))
         if "total" in answer:
             self.events.publish(run_id, [run_event(answer)], final=status.is_finished)
+        journal.controlled(control, run_id, status=status, actor=actor.name, step=step)
         return Controlled(run_id, status, answer["version"])
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestration.engine import journal
 from orchestration.engine.forking import with_results
 from orchestration.engine.planning import Actions, check_size, fingerprint, plan_workflow
 from orchestration.errors import InvalidWorkflow, RunActive, RunExists, TooLarge
@@ -158,6 +159,16 @@ class Starts:
                 if row["status"] == "ready"
             ]
         )
+        for run, plan in zip(started, planned, strict=True):
+            if run.created:
+                row = plan.row
+                journal.started(
+                    run.run_id,
+                    name=row["name"],
+                    actor=actor.name,
+                    kind=str(row["kind"]),
+                    forked_from=row["forked_from"],
+                )
         return started
 
     def _refused(self, answer: JsonObject, planned: Sequence[PlannedRun]) -> list[StartedRun]:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestration.core.decide import Lost, Outcome, StepPolicy, decide
+from orchestration.engine import journal
 from orchestration.engine.cached import CachedResults
 from orchestration.engine.leases import Held, policy_from_json
 from orchestration.engine.telling import finish_events, ready_steps
@@ -137,6 +138,7 @@ class Sweep(Waking):
             finish_events(row["position"], row["key"], row["attempt"], answer, decision),
             final=RunStatus(answer["run_status"]).is_finished,
         )
+        journal.ended(run_id, row["key"], row["attempt"], answer, decision)
         return 1
 
     def _end_if_possible(self, row: JsonObject, *, lease_before: Any) -> int:

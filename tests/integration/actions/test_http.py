@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import re
 import socket
 import ssl
 import threading
@@ -146,6 +148,26 @@ def test_json_answer_is_parsed_and_the_request_goes_out_as_told(server):
     assert headers["host"] == f"127.0.0.1:{server.port}"
     assert headers["idempotency-key"] == "run-1/step"
     assert "q=" not in recorder.log_text
+
+
+def test_each_exchange_is_a_line_for_the_audit_without_path_and_query(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers["/private"] = answer(503)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed_port = free.getsockname()[1]
+    with caplog.at_level(logging.INFO, logger="perdure.http"):
+        with pytest.raises(Retryable):
+            call(server.url("/private?key=hunter22"))
+        with pytest.raises(Retryable):
+            call(f"http://127.0.0.1:{closed_port}/private")
+    answered, failed = [record.__dict__ for record in caplog.records if record.name == "perdure.http"]
+    assert (answered["msg"], answered["method"], answered["status"]) == ("http request", "GET", 503)
+    assert server.url("") == f"http://{answered['host']}"
+    assert answered["duration_ms"] >= 0
+    assert (failed["msg"], failed["status"]) == ("http request failed", None)
+    assert not {"private", "hunter22"} & set(re.findall(r"\w+", f"{answered} {failed}".replace("test_", "")))
 
 
 def test_text_answer_is_text_and_cookies_are_left_out(server):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+import logs
 from orchestration.actions.context import CancelToken
 from orchestration.actions.outcomes import Permanent
 from orchestration.core.decide import Decision
@@ -221,6 +225,45 @@ def test_what_an_attempt_used_is_stored_with_its_end_unless_it_was_short(engine:
         assert 0.02 <= used["cpu_s"] <= used["wall_s"] + 0.01
         assert used["peak_memory_bytes"] > 1024**2
         assert (used["of"], used["estimated"]) == ("thread", True)
+
+
+def test_what_is_logged_within_an_attempt_names_it_and_shows_no_secret(
+    engine: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_KNOWN", logs._KnownSecrets())
+    formatter, lines = logs.JsonFormatter(), []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: lines.append(json.loads(formatter.format(record))))
+
+    def work(ctx: Any, params: Any) -> None:
+        value = ctx.secret("door")
+        logging.getLogger("some.library").warning("sent %s", value)
+        time.sleep(0.01)
+
+    run = engine.start({"key": "a"}, {"key": "b"})
+    runner = replace(
+        make_runner(engine, Line(), work, hand_over_s=60),
+        secrets=SecretStore(None, {"PERDURE_SECRET_DOOR": "open-sesame-42"}),
+    )
+    root, level = logging.getLogger(), logging.getLogger("perdure.runner").level
+    root.addHandler(handler)
+    logging.getLogger("perdure.runner").setLevel(logging.INFO)
+    try:
+        runner.attempt(run.run_id, 0)
+        logging.getLogger("some.library").warning("idle, and still open-sesame-42")
+    finally:
+        root.removeHandler(handler)
+        logging.getLogger("perdure.runner").setLevel(level)
+    assert "open-sesame-42" not in str(lines)
+    sent = [line for line in lines if line["message"] == "sent [redacted]"]
+    ended = [line for line in lines if line["message"] == "attempt ended"]
+    for found in (sent, ended):
+        assert [(line["run_id"], line["step"], line["attempt"]) for line in found] == [
+            (run.run_id, key, 1) for key in "ab"
+        ]
+        assert {line["trace_id"] for line in found} == {logs.trace_id_of(run.run_id)}
+    assert all(line["wall_s"] >= 0.01 and line["outcome"] == "completed" for line in ended)
+    assert "run_id" not in lines[-1]
 
 
 ENDED = ("acted", "before_commit")
