@@ -71,7 +71,7 @@ def _checked(sent: JsonObject) -> JsonObject:
     unfolded = unfold_fallbacks(workflow.steps)
     for step, place in zip(unfolded.steps, unfolded.places, strict=True):
         check_action(step, place, services.actions, actor.role)
-    plan_unfolded(unfolded, services.actions, workflow.step_delay_s)
+    plan_unfolded(unfolded, services.actions, workflow.step_delay_s, workflow.kind)
     return workflow.model_dump(mode="json", exclude_unset=True)
 
 
