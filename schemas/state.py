@@ -59,9 +59,19 @@ class StepProgress(Progress):
     items_total: int | None = None
 
 
+class Holder(StateModel):
+    """Who holds the lock or the place that a step waits for; `for_run`: until its run has ended."""
+
+    workflow_id: str
+    step: str
+    since: datetime
+    for_run: bool = False
+
+
 class StepState(StateModel):
-    """One step. `until` is when a wait ends, `why` says in words why it waits where that is not clear by itself;
-    `attempt` counts all tries, `failures` those that failed.
+    """One step. `until` is when a wait ends, `waiting_on` what it waits for (`lock:file:/x`, `rate:openai`,
+    `breaker:openai`, `throttle:host-a`), `held_by` the first holders of that lock; `why` says in words why it waits where
+    that is not clear by itself; `attempt` counts all tries, `failures` those that failed.
     """
 
     index: int
@@ -72,6 +82,8 @@ class StepState(StateModel):
     ready: bool = False
     waiting_for: WaitReason | None = None
     until: datetime | None = None
+    waiting_on: str | None = None
+    held_by: tuple[Holder, ...] | None = None
     why: str | None = None
     stopping: bool = False
     attempt: int = 0

@@ -16,6 +16,7 @@ from messaging.relay_figures import RelayFigures
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine.locks import Locks
 from orchestration.engine.metrics import WINDOWS, Metrics
+from orchestration.engine.sweep import Sweep
 from orchestration.gates.breaker import BreakerState
 from orchestration.gates.gate import GateRequest
 from schemas.answers_metrics import FlowAnswer, MetricsAnswer
@@ -152,3 +153,32 @@ def test_flow_shows_who_holds_and_who_waits(
     (on,) = found.waiting_on
     assert (on.waiting_on, on.reason, on.steps, on.next_due_at) == ("lock:file:/x", "lock", 1, None)
     assert on.oldest_since is not None
+
+
+def test_a_step_says_what_it_waits_for_and_who_holds_that(
+    viewer: FlaskClient, operator: FlaskClient, services: Services, worker: Worker
+) -> None:
+    request = GateRequest("step", 5, 60, locks=(LockSpec(name="file:/x"),))
+    locks = Locks(worker.attempts)
+    first, second, third = (start(operator, "a", "b") for _ in range(3))
+    holder = worker.claim(first)
+    locks.acquire(holder, request)
+    for run_id in (second, third):
+        locks.acquire(worker.claim(run_id), request)
+
+    def state() -> tuple[dict[str, Any], str]:
+        answer = viewer.get(f"/workflow/state?workflow_id={third}")
+        assert answer.json is not None
+        return answer.json["state"]["steps"], answer.headers["ETag"]
+
+    (waits, pending), tag = state()
+    assert (waits["waiting_for"], waits["waiting_on"]) == ("lock", "lock:file:/x")
+    assert [(each["workflow_id"], each["step"], each["for_run"]) for each in waits["held_by"]] == [(first, "a", False)]
+    assert (pending["waiting_on"], pending["held_by"]) == (None, None)
+    # The lock goes to another, of which this run is told nothing; who asks with the tag of before hears of it.
+    worker.finish(holder)
+    Sweep(services.database, worker.recorder, worker.recorder, lease_s=15, resend_s=2).lines()
+    locks.acquire(worker.claim(second), request)
+    answer = viewer.get(f"/workflow/state?workflow_id={third}", headers={"If-None-Match": tag})
+    assert answer.status_code == 200
+    assert [each["workflow_id"] for each in (answer.json or {})["state"]["steps"][0]["held_by"]] == [second]

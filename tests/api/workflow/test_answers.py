@@ -14,7 +14,10 @@ from api.openapi_document import document as openapi_document
 from api.services import Services
 from orchestration.actions.ssh.hostkeys import HostKey, host_name, pin
 from orchestration.core.decide import Failed, Snoozed, StepError, Succeeded
+from orchestration.engine.locks import Locks
+from orchestration.gates.gate import GateRequest
 from schemas import answers, answers_metrics, progress, state
+from schemas.flow import LockSpec
 from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import SSH, Worker
 from workers.session import WorkerSession
@@ -235,3 +238,8 @@ def workers(ask: Asking, services: Services, worker: Worker) -> None:
     worker.claim("held")
     ask("get", "/workflow/workers")
     session.drop()
+    wants = GateRequest("step", 5, 60, locks=(LockSpec(name="file:/x"),))
+    for run_id in ("holds", "waits"):
+        ask("post", "/workflow/start", workflow_id=run_id, steps=steps("a"))
+        Locks(worker.attempts).acquire(worker.claim(run_id), wants)
+    ask("get", "/workflow/state", query={"workflow_id": "waits"})

@@ -84,6 +84,9 @@ CREATE OR REPLACE FUNCTION shown_steps(
                'index', s.position, 'key', s.key, 'action', s.action, 'label', clip_text(d.label, least(p_chars, 200)),
                'status', wire_step_status(s.status), 'ready', s.status = 'ready', 'waiting_for', s.waiting_for,
                'until', CASE WHEN s.status = 'waiting' THEN wire_time(s.due_at) END,
+               'waiting_on', CASE WHEN s.status = 'waiting' THEN left(s.waiting_on, p_chars) END,
+               'held_by', CASE WHEN s.status = 'waiting' AND s.waiting_for = 'lock' THEN shown_holders(
+                   s.waiting_on, CASE WHEN p_chars >= 500 THEN 5 ELSE (p_chars >= 200)::integer END) END,
                'why', CASE WHEN s.status = 'waiting' AND a.outcome = 'waiting' THEN left(a.result ->> 'message', 200) END,
                'stopping', s.stop_requested,
                'attempt', s.attempt, 'failures', s.failures, 'max_attempts', d.policy -> 'retry' -> 'max_attempts',
@@ -119,12 +122,16 @@ CREATE OR REPLACE FUNCTION current_position(r runs) RETURNS integer LANGUAGE sql
         (SELECT max(s.position) FROM steps s WHERE s.run_id = r.id))
 $$;
 
--- Storing progress does not bump the version, so its time belongs to the tag as well.
+-- Neither storing progress nor a lock that goes to another run bumps the version, so their times belong to the tag as
+-- well. Locks are looked at for a run that ever asked for one.
 CREATE OR REPLACE FUNCTION state_etag(r runs) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT format('%s-%s-%s', r.id, r.version, coalesce((
-        SELECT (extract(epoch FROM max(p.updated_at)) * 1000000)::bigint
+    SELECT format('%s-%s-%s', r.id, r.version, coalesce((extract(epoch FROM greatest((
+        SELECT max(p.updated_at)
           FROM steps s JOIN progress p ON p.run_id = s.run_id AND p.position = s.position
-         WHERE s.run_id = r.id AND s.status = 'in_progress'), 0))
+         WHERE s.run_id = r.id AND s.status = 'in_progress'),
+        CASE WHEN r.gated AND r.queued > 0 THEN (
+        SELECT max(h.held_at) FROM (SELECT key FROM lock_requests WHERE run_id = r.id AND NOT held LIMIT 50) q
+          JOIN lock_requests h ON h.key = q.key AND h.held) END)) * 1000000)::bigint, 0))
 $$;
 
 CREATE OR REPLACE FUNCTION run_version(p_public text) RETURNS text LANGUAGE sql STABLE AS $$
