@@ -67,11 +67,13 @@ local function save(limit, last)
     end
 end
 
--- How many with a better rank were told to come by now, and have not been let through yet.
+-- How many with a better rank were told to come by the time that one who is let through now may begin at, and have not
+-- been let through yet.
 local function due_before(limit, rank)
     local count = 0
-    for _, asker in ipairs(redis.call('ZRANGEBYSCORE', limit.due, '-inf', exact(now), 'LIMIT', 0, 1000)) do
-        if asker ~= ask.asker and tonumber(redis.call('ZSCORE', limit.line, asker) or rank) < rank then
+    local due = redis.call('ZRANGEBYSCORE', limit.due, '-inf', exact(now + IN_PLACE_S), 'LIMIT', 0, 1000)
+    for _, asker in ipairs(due) do
+        if tonumber(redis.call('ZSCORE', limit.line, asker) or rank) < rank then
             count = count + 1
         end
     end

@@ -145,6 +145,17 @@ def test_a_probe_that_is_given_back_may_be_taken_at_once(caller: Caller) -> None
     assert caller.state == CLOSED
 
 
+def test_steps_that_name_other_numbers_of_probes_agree_on_what_has_succeeded(redis_url: str) -> None:
+    many, one = Caller(redis_url, probes=3), Caller(redis_url, probes=1)
+    many.open()
+    many.now += 10
+    one.now += 10
+    many.report("ok", many.probe())
+    many.report("unknown", many.probe())
+    one.report("ok", one.probe())
+    assert one.state == CLOSED
+
+
 def test_a_prober_that_dies_holds_its_place_only_for_its_lease(redis_url: str) -> None:
     caller = Caller(redis_url, probe_s=4)
     caller.open()
@@ -172,12 +183,14 @@ def test_a_call_begun_before_the_breaker_opened_is_no_news_even_once_it_is_close
     assert caller.state == CLOSED
 
 
-def test_forced_open_refuses_all_and_is_never_probed_until_it_is_cleared(caller: Caller) -> None:
+def test_forced_open_refuses_all_and_is_never_probed_until_it_is_cleared(caller: Caller, redis_url: str) -> None:
     change = caller.breakers.force("openai", OPEN, why="their maintenance")
     assert change is not None
     assert (change.before, change.after, change.why) == (CLOSED, OPEN, "their maintenance")
     caller.now += 8 * 86_400
     assert seconds(caller.acquire()) == 10
+    with redis.Redis.from_url(redis_url) as server:
+        assert server.ttl("perdure:breaker:openai") == -1, "it does not lapse"
     change = caller.breakers.clear("openai")
     assert change is not None
     assert change.after == CLOSED
@@ -188,6 +201,9 @@ def test_forced_closed_passes_all_whatever_they_say(caller: Caller) -> None:
     caller.breakers.force("openai", CLOSED)
     caller.open()
     assert isinstance(caller.acquire(), Passed)
+    assert caller.breakers.clear("openai") is None, "nor are they held against it afterwards"
+    caller.report("ok")
+    assert caller.state == CLOSED
     with pytest.raises(ValueError, match="open or closed"):
         caller.breakers.force("openai", HALF_OPEN)
 
@@ -207,6 +223,16 @@ def test_a_reset_closes_one_or_all_and_unforces_them(redis_url: str) -> None:
     assert [caller.state for caller in callers] == [CLOSED] * 3
     callers[0].report("failed")
     assert callers[0].state == CLOSED, "what failed before is forgotten"
+
+
+def test_a_reset_frees_the_place_of_a_prober_that_died(caller: Caller) -> None:
+    caller.open()
+    caller.now += 10
+    caller.probe()
+    caller.breakers.reset("openai")
+    caller.open()
+    caller.now += 10
+    assert caller.probe()
 
 
 def test_the_list_tells_what_an_operator_asks(redis_url: str) -> None:

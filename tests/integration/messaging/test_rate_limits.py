@@ -71,6 +71,14 @@ def test_what_is_free_within_milliseconds_is_charged_at_once_and_waited_for_in_p
     assert fleet.wait("c", SLOW) == pytest.approx(4.004)
 
 
+def test_nobody_takes_the_turn_that_is_about_to_come_by_asking_in_its_last_milliseconds(fleet: Fleet) -> None:
+    fleet.take("first", SLOW)
+    assert fleet.wait("a", SLOW) == 4
+    fleet.now += 3.996
+    assert fleet.wait("newcomer", SLOW) == pytest.approx(4.004)
+    assert fleet.passes("a", SLOW)
+
+
 def test_those_who_wait_are_told_their_turn_and_keep_their_place_however_often_they_ask(fleet: Fleet) -> None:
     fleet.take("first", SLOW)
     assert [fleet.wait(asker, SLOW) for asker in ("a", "b", "c")] == [4, 8, 12]
