@@ -19,7 +19,9 @@ from typing import Any
 from cli.client import Client
 from cli.commands.following import tell_end
 from cli.commands.sign_in import sign_in_link
+from cli.demo_flow import run_flow
 from cli.demo_kill import Kill, Killer
+from cli.demo_scenario import Scenario
 from cli.demo_workflow import REPOSITORY_SCHEMES, SECRET, demo_workflow, make_sync_folder
 from cli.follow import follow
 from cli.guarded import Guarded, Launch
@@ -42,25 +44,41 @@ class DemoFailed(Exception):
     """The demo could not be set up; the message says why and where the log is."""
 
 
-def run_demo(*, keep: bool = False, kill: Kill | None = None, directory: Path | None = None) -> bool:
+SHOWN = {
+    Scenario.PROVISION: "a real SSH host is provisioned on this machine, inside a sandbox",
+    Scenario.FLOW: "an agent fails under load; its breaker opens, work is parked, and waves release it",
+}
+
+
+def run_demo(
+    *,
+    keep: bool = False,
+    kill: Kill | None = None,
+    directory: Path | None = None,
+    scenario: Scenario = Scenario.PROVISION,
+) -> bool:
     """Run the demo; whether the run completed. All processes have ended when this returns or raises.
 
     `directory` must be empty; unset: a fresh one, which stays until the next demo so that its logs can be read.
-    Raises: DemoFailed, CannotStart, StackFailed; KeyboardInterrupt on Ctrl-C, SIGTERM and SIGHUP.
+    Raises: DemoFailed, FlowStuck, CannotStart, StackFailed; KeyboardInterrupt on Ctrl-C, SIGTERM and SIGHUP.
     """
     _forget_settings()
     directory = _fresh_directory(directory)
     settings = demo_settings(directory)
-    print_line("Perdure demo: a real SSH host is provisioned on this machine, inside a sandbox")
+    print_line(f"Perdure demo: {SHOWN[scenario]}")
     print_line(f"data and logs: {directory}")
     with _terminated_like_ctrl_c(), contextlib.ExitStack() as cleanup:
         began = time.monotonic()
-        sandbox = cleanup.enter_context(_sandbox(directory))
-        stack = cleanup.enter_context(_running(Stack(settings)))
-        facts = _wait_until_ready(sandbox, directory)
+        facts: JsonObject = {}
+        if scenario is Scenario.PROVISION:
+            sandbox = cleanup.enter_context(_sandbox(directory))
+            stack = cleanup.enter_context(_running(Stack(settings)))
+            facts = _wait_until_ready(sandbox, directory)
+        else:
+            stack = cleanup.enter_context(_running(Stack(settings)))
         print_line(f"PostgreSQL, Valkey, web, relay, workers and Flower are up after {time.monotonic() - began:.1f} s")
         client = Client.of(settings)
-        completed = _provision(client, facts, settings, kill)
+        completed = run_flow(client) if scenario is Scenario.FLOW else _provision(client, facts, settings, kill)
         if keep:
             _keep(stack)
     print_line("all processes were stopped" if completed else f"all processes were stopped; logs: {stack.log_dir}")
@@ -81,6 +99,9 @@ def demo_settings(directory: Path) -> Settings:
         sync_root=directory / "sync",
         repository_schemes=tuple(REPOSITORY_SCHEMES.split(",")),
         workflow_step_delay_s=0,
+        # The agent of the scenario `flow` answers on loopback.
+        http_allow=("127.0.0.1",),
+        start_rate_limit="600/minute",
         # Each step a Celery task of its own, as whoever looks at it in Flower expects.
         handover_ms=0,
     )

@@ -8,17 +8,19 @@ from typing import Annotated
 import typer
 
 from cli.demo_kill import Kill
+from cli.demo_scenario import Scenario
 from cli.output import Exit, print_error
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", envvar="KEEP", help="leave the stack up until Ctrl-C")] = False,
     kill: Annotated[Kill | None, typer.Option(help="kill this process in the middle, to see what survives")] = None,
+    scenario: Annotated[Scenario, typer.Option(help="what to show")] = Scenario.PROVISION,
     directory: Annotated[
         Path | None, typer.Option("--dir", help="an empty directory for its data; unset: a fresh one")
     ] = None,
 ) -> None:
-    """Provision a sandbox host over SSH on a stack of its own, watched live.
+    """Provision a sandbox host over SSH on a stack of its own, watched live; or show flow control.
 
     Everything is real and local: PostgreSQL, Valkey, workers, and an SSH server that cannot touch the machine. Ports
     are free ones; nothing is left running.
@@ -26,15 +28,17 @@ def demo(
     Example:
       perdure demo
       perdure demo --kill worker
+      perdure demo --scenario flow
       perdure demo --keep
     """
     from cli.demo import DemoFailed, run_demo  # with the servers' wheels
+    from cli.demo_flow import FlowStuck
     from cli.supervisor import StackFailed
     from cli.up import CannotStart
 
     try:
-        completed = run_demo(keep=keep, kill=kill, directory=directory)
-    except (DemoFailed, CannotStart, StackFailed) as error:
+        completed = run_demo(keep=keep, kill=kill, directory=directory, scenario=scenario)
+    except (DemoFailed, FlowStuck, CannotStart, StackFailed) as error:
         print_error(str(error))
         raise typer.Exit(Exit.FAILED) from error
     except KeyboardInterrupt:
