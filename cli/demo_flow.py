@@ -173,7 +173,7 @@ def _tell(client: Client, agent: Agent, runs: list[str], recovered: float) -> bo
     seen = _Seen(client, runs)
     print_line(f"{seen.completed} of {len(runs)} runs completed")
     print_line(
-        f"while the agent failed it was called {agent.failed()} times; {attempts} attempts failed, the rest waited"
+        f"the agent failed {agent.failed()} times, which cost {attempts} attempts; the rest waited and burned none"
     )
     print_line(f"calls after the recovery, each {WAVE_S:g} s: {shown}")
     for change in reversed(client.get("/api/orchestration/circuit-breakers/changes", name=AGENT)["changes"]):

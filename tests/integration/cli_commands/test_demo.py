@@ -56,6 +56,18 @@ def test_a_worker_killed_in_the_middle_costs_no_work(directory: Path) -> None:
     assert "10 of 10 steps were committed, each once; 1 attempt was lost and taken over" in said
 
 
+def test_the_flow_scenario_parks_work_while_its_agent_fails_and_releases_it_in_waves(directory: Path) -> None:
+    demo = begin(directory / "flow", "--scenario", "flow")
+    said, _ = demo.communicate(timeout=250)
+    assert demo.returncode == 0, said
+    assert "breaker: closed -> open: 3 failures in a row" in said
+    assert "breaker: half_open -> closed" in said
+    assert "50 of 50 runs completed" in said
+    failed = re.search(r"the agent failed (\d+) times, which cost (\d+) attempts", said)
+    # Those that had begun when the breaker opened, and its probes; not one for each of the 40 runs.
+    assert failed is not None and int(failed.group(2)) <= int(failed.group(1)) < 30, said
+
+
 def test_an_interrupted_demo_stops_all_it_started(directory: Path) -> None:
     demo = begin(directory / "interrupted")
     assert demo.stdout is not None
