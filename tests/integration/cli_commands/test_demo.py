@@ -65,7 +65,8 @@ def test_the_flow_scenario_parks_work_while_its_agent_fails_and_releases_it_in_w
     assert "50 of 50 runs completed" in said
     failed = re.search(r"the agent failed (\d+) times, which cost (\d+) attempts", said)
     # Those that had begun when the breaker opened, and its probes; not one for each of the 40 runs.
-    assert failed is not None and int(failed.group(2)) <= int(failed.group(1)) < 30, said
+    assert failed is not None, said
+    assert int(failed.group(2)) <= int(failed.group(1)) < 30, said
 
 
 def test_an_interrupted_demo_stops_all_it_started(directory: Path) -> None:
