@@ -96,6 +96,9 @@ class Access(_Group):
     admin_token: str = Field(
         "", repr=False, description="presets the admin's token for automation; empty: one is made at the first start"
     )
+    metrics_token: str = Field(
+        "", repr=False, description="bearer token that reads `/metrics` and nothing else; empty: a viewer's token does"
+    )
     allowed_origins: Words = Field((), description="further web origins that may call the API and open sockets")
     trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-* headers are believed")
     start_rate_limit: str = Field(
@@ -302,7 +305,7 @@ class Settings(Testing, Agents, Actions, Workflow, Flow, Work, Access, Servers):
     def own_secrets(self) -> tuple[str, ...]:
         """The values among these settings that no log may show."""
         passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
-        return tuple(unquote(secret) for secret in (*passwords, self.admin_token) if secret)
+        return tuple(unquote(secret) for secret in (*passwords, self.admin_token, self.metrics_token) if secret)
 
     @property
     def web_url(self) -> str:

@@ -28,6 +28,7 @@ from api.blueprints import (
 from api.built_page import BuiltPage
 from api.compression import compress_answers
 from api.errors import Problem, invalid_request, map_errors
+from api.exposition import measure
 from api.openapi import SECURITY_SCHEMES, Api
 from api.security import secure
 from api.services import Services
@@ -66,9 +67,11 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(hosts.bp)
     app.register_api(workers.bp)
     app.register_api(metrics.bp)
+    app.register_api(metrics.bp_exposition)
     app.register_api(breakers.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)
     app.wsgi_app = StatePolls(app.wsgi_app, services)  # type: ignore[method-assign]
+    measure(app)
     return app

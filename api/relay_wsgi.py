@@ -15,4 +15,5 @@ from settings import load_settings  # noqa: E402
 settings = load_settings()
 configure_logs(settings.log_level, settings.log_format, secrets=settings.own_secrets())
 app = create_relay(settings)
+app.extensions["perdure_figures"].publish(settings.redis_url)
 collect_in_short_pauses()

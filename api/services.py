@@ -69,9 +69,9 @@ def build_services(settings: Settings) -> Services:
 
 
 def _own_secrets(settings: Settings) -> list[str]:
-    """What an error may quote by mistake: the preset token and the passwords of the servers."""
+    """What an error may quote by mistake: the preset tokens and the passwords of the servers."""
     urls = (settings.database_url, settings.redis_url)
-    found = [settings.admin_token, *(unquote(urlsplit(url).password or "") for url in urls)]
+    found = [settings.admin_token, settings.metrics_token, *(unquote(urlsplit(url).password or "") for url in urls)]
     return [secret for secret in found if secret]
 
 

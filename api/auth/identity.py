@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import compare_digest
+
 from orchestration.ports import Actor
 from orchestration.store.accounts import find_by_session, find_by_token
 from orchestration.store.database import Database
@@ -24,6 +26,11 @@ def identify(database: Database, *, bearer: str | None, session: str | None) -> 
     if session is not None:
         return find_by_session(database, session)
     return None
+
+
+def is_metrics_token(settings: Settings, bearer: str) -> bool:
+    """Whether this is the token that reads figures and nothing else."""
+    return bool(settings.metrics_token) and compare_digest(bearer.encode(), settings.metrics_token.encode())
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from api.auth.identity import bearer_token, identify, session_cookie_name
+from api.auth.identity import bearer_token, identify, is_metrics_token, session_cookie_name
 from api.refusal import Refusal
 from api.security import check_origin
 from api.services import current_services
@@ -33,6 +33,12 @@ def requires(role: Role) -> Callable[[View], View]:
 def public(view: View) -> View:
     """Say that a view is for everyone."""
     view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def scraped(view: View) -> View:
+    """Say that a view may also be read with the token of the setting `metrics_token`."""
+    view.is_scraped = True  # type: ignore[attr-defined]
     return view
 
 
@@ -80,6 +86,8 @@ def _check_rights() -> BaseResponse | None:
         return None
     services = current_services()
     bearer = bearer_token(request.headers.get("Authorization"))
+    if bearer is not None and _is_scraper(bearer):
+        return None
     session = None if bearer is not None else request.cookies.get(session_cookie_name(services.settings))
     actor = identify(services.database, bearer=bearer, session=session)
     if actor is None:
@@ -101,6 +109,12 @@ def _check_rights() -> BaseResponse | None:
     if rate is not None:
         services.limiter.hit(rate, actor.name)
     return None
+
+
+def _is_scraper(bearer: str) -> bool:
+    return getattr(current_app.view_functions[request.endpoint or ""], "is_scraped", False) and is_metrics_token(
+        current_services().settings, bearer
+    )
 
 
 def _address() -> str:

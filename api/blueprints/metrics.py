@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth.rights import requires
+from api.auth.rights import requires, scraped
+from api.exposition import CONTENT_TYPE, HttpMetrics
 from api.fleet import look_at_fleet, look_at_news
+from api.fleet_figures import FleetFigures
 from api.metrics_answer import flow_answer, metrics_answer
 from api.services import current_services
 from orchestration.engine.metrics import Metrics
@@ -19,6 +21,7 @@ from schemas.answers_metrics import CamelAnswer, FlowAnswer, MetricsAnswer
 from schemas.statuses import Role
 
 bp = APIBlueprint("metrics", __name__, url_prefix="/api/orchestration", abp_tags=[Tag(name="Metrics")])
+bp_exposition = APIBlueprint("exposition", __name__, abp_tags=[Tag(name="Metrics")])
 
 
 class MetricsQuery(BaseModel):
@@ -44,6 +47,15 @@ def flow() -> Response:
     """Show what holds steps back just now: limits, locks with holders and waiters, breakers, waiting steps."""
     services = current_services()
     return answer_with(FlowAnswer, flow_answer(read_flow(services.database), look_at_news(services.redis_url)))
+
+
+@bp_exposition.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@scraped
+@requires(Role.VIEWER)
+def exposition() -> Response:
+    """Show figures of this process and of the fleet as Prometheus reads them, with the token of the setting too."""
+    http = cast(HttpMetrics, current_app.extensions["perdure_http"])
+    return Response(http.text(FleetFigures(current_services())), content_type=CONTENT_TYPE)
 
 
 def answer_with(model: type[CamelAnswer], values: dict[str, Any]) -> Response:

@@ -7,6 +7,7 @@ from flask import Flask, Response, jsonify
 from api.auth.identity import session_cookie_name
 from api.relay.access import Access
 from api.relay.admission import Admission
+from api.relay.figures import Figures, figures_blueprint
 from api.relay.hub import Hub
 from api.relay.native import NativeDatabase, NativeThreads
 from api.relay.polling import state_blueprint
@@ -37,7 +38,9 @@ def create_relay(settings: Settings) -> Flask:
     app.register_blueprint(events_blueprint(access, hub, states))
     app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
     app.add_url_rule("/healthz", view_func=_healthz)
-    add_sockets(app, settings, admission, hub, states)
+    figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states))
+    app.register_blueprint(figures_blueprint(settings, access, figures))
+    app.extensions["perdure_figures"] = figures
     return app
 
 

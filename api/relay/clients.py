@@ -54,6 +54,9 @@ class Clients:
 
     def __init__(self, server: Any) -> None:
         self._server = server
+        # Since the start: connections that were ended from here, and times a client fell behind.
+        self.dropped = 0
+        self.fell_behind = 0
 
     def send(self, event: str, text: str, sids: Iterable[str]) -> None:
         """Send an event, its data given as JSON text. Clients that are gone get nothing."""
@@ -75,6 +78,7 @@ class Clients:
 
     def disconnect(self, sid: str) -> None:
         """End a client's connection, without waiting for the client."""
+        self.dropped += 1
         gevent.spawn(self._disconnect, sid)
 
     def drop_strangers(self, known_since: dict[str, float], longest_s: float) -> None:
@@ -85,6 +89,7 @@ class Clients:
             del known_since[gone]
         for engine_sid in strangers:
             if now - known_since.setdefault(engine_sid, now) > longest_s:
+                self.dropped += 1
                 gevent.spawn(self._server.eio.disconnect, engine_sid)
 
     def _disconnect(self, sid: str) -> None:

@@ -72,7 +72,13 @@ class Delivery:
         """Let a client catch up by itself, and settle what it is owed."""
         follower = self._followers.pop(sid, None)
         if follower is not None:
+            self._clients.fell_behind += 1
             self._catch_up_from(sid, self._hub.cursor(self._channel, follower.position))
+
+    @property
+    def behind(self) -> int:
+        """How many clients catch up."""
+        return len(self._behind)
 
     def stop(self) -> None:
         """Send nobody anything more."""

@@ -48,6 +48,11 @@ class Room:
         self.owed.discard(sid)
         self._delivery.remove(sid)
 
+    @property
+    def behind(self) -> int:
+        """How many members catch up."""
+        return self._delivery.behind
+
     def stop(self) -> None:
         """Look no more."""
         self._greenlet.kill(block=False)

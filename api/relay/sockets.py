@@ -99,6 +99,16 @@ class Sockets:
         self._end(sid, run_id)
         return {"success": True, "workflow_id": run_id}
 
+    def figures(self) -> dict[str, int]:
+        """How many clients, subscriptions, clients behind; and since the start who fell behind or was dropped."""
+        return {
+            "sockets": len(self._members),
+            "subscriptions": sum(map(len, self._subscriptions.values())),
+            "behind": sum(room.behind for room in self._rooms.values()),
+            "fell_behind": self._clients.fell_behind,
+            "dropped": self._clients.dropped,
+        }
+
     def _check(self, sid: str) -> None:
         """Raises: Refusal when the client is gone, or its credentials are; StoreUnavailable."""
         member = self._members.get(sid)
