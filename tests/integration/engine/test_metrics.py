@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, Snoozed, StepError, Succeeded
-from orchestration.core.durations import quantile_s
+from orchestration.core.durations import quantile_s, upper_bound_s
 from orchestration.engine.locks import Locks
 from orchestration.engine.metrics import WINDOWS, Metrics
 from orchestration.gates.gate import GateRequest
@@ -167,6 +167,14 @@ def test_counts_equal_a_recount_of_the_rows(engine: Harness, clock: TestClock, m
         exact, shown = sorted(times)[math.ceil(share * len(times)) - 1], quantile_s(buckets, share)
         assert shown is not None
         assert exact / 1.5 <= shown <= exact * 1.5
+
+
+def test_buckets_are_the_same_in_sql_and_in_python(engine: Harness) -> None:
+    for bucket in range(49):
+        bound = upper_bound_s(bucket)
+        assert engine.database.call("SELECT duration_bucket(%s)", bound * 0.999) == bucket
+        assert engine.database.call("SELECT duration_bucket(%s)", bound * 1.001) == bucket + 1
+    assert engine.database.call("SELECT duration_bucket(1e9)") == 49
 
 
 def test_minutes_and_hours_hold_what_ended_in_them(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
