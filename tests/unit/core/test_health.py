@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -80,3 +82,9 @@ def test_worse_never_scores_higher(found):
     worse = replace(found, oldest_ready_s=found.oldest_ready_s + 100, workers_lost=found.workers_lost + 1,
                     lock_timeouts=found.lock_timeouts + 1, valkey_away=True)  # fmt: skip
     assert judge(worse).score <= score
+
+
+def test_the_weights_are_as_documented():
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    table = dict(re.findall(r"^\| `(\w+)`[^|]*\| (\d+) \|", page, re.MULTILINE))
+    assert table == {code: str(weight.points) for code, weight in WEIGHTS.items()}
