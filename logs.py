@@ -43,6 +43,7 @@ def configure_logs(level: str, form: LogFormat = "text", *, secrets: Iterable[st
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     for name in _STUBBORN:
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -10,10 +10,13 @@ from celery import Celery, signals
 from logs import configure_logs
 from messaging.celery_app import make_celery
 from orchestration.actions.registry import load_actions
+from orchestration.engine.hosts import Hosts
+from orchestration.store.database import Database
 from settings import Settings, SettingsInvalid, load_settings
 from workers.gather_events import GatherEvents
 from workers.janitor import janitor_step
 from workers.lifecycle import Lifecycle
+from workers.load import load_step
 from workers.tasks import register_actions
 
 
@@ -21,6 +24,8 @@ def make_worker(settings: Settings) -> Celery:
     """A Celery app with a task for each action, the keeper and the janitor."""
     app = make_celery(settings.redis_url)
 
+    # The first comes before Celery warns of what it is run as, the second once it has read its command line.
+    @signals.celeryd_init.connect(weak=False)
     @signals.setup_logging.connect(weak=False)
     def _logs(loglevel: int | str | None = None, **_: Any) -> None:
         level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else settings.log_level
@@ -29,7 +34,10 @@ def make_worker(settings: Settings) -> Celery:
     lifecycle = Lifecycle(settings)
     register_actions(app, load_actions(settings.actions), lifecycle)
     lifecycle.connect(app)
-    app.steps["worker"].add(janitor_step(settings))
+    # What a worker does beside its steps shares a connection.
+    database = Database(settings.database_url, name="perdure-janitor", size=1)
+    app.steps["worker"].add(janitor_step(settings, database))
+    app.steps["worker"].add(load_step(settings, lifecycle.board, Hosts(database), lifecycle.look))
     app.steps["consumer"].add(GatherEvents)
     return app
 

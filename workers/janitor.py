@@ -44,10 +44,10 @@ _BROKER_MARK = "perdure:broker"
 class Janitor:
     """Sweeps until told to stop. `sweep_once` is one round."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
         self.settings = settings
         self.stopping = threading.Event()
-        database = Database(settings.database_url, name="perdure-janitor", size=1)
+        database = database or Database(settings.database_url, name="perdure-janitor", size=1)
         parts = (database, CeleryDispatcher(make_celery(settings.redis_url)), EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
         self._hosts = Hosts(database)
@@ -163,7 +163,7 @@ class Janitor:
                 log.info("broker is back, ready steps are sent again", extra={"steps": sent})
 
 
-def janitor_step(settings: Settings) -> type[bootsteps.StartStopStep]:
+def janitor_step(settings: Settings, database: Database) -> type[bootsteps.StartStopStep]:
     """The bootstep that carries a janitor in a worker's main process."""
 
     class JanitorStep(bootsteps.StartStopStep):
@@ -176,7 +176,7 @@ def janitor_step(settings: Settings) -> type[bootsteps.StartStopStep]:
 
         def start(self, parent: Any) -> None:
             del parent
-            self.janitor = Janitor(settings)
+            self.janitor = Janitor(settings, database)
             self.thread = threading.Thread(target=self.janitor.run, name="perdure-janitor", daemon=True)
             self.thread.start()
 

@@ -24,7 +24,6 @@ from orchestration.gates.load import LoadGate
 from settings import ROOT, Settings
 from workers.host_board import HostBoard, SharedPlaces
 from workers.keeper import IGNORED
-from workers.load import load_step
 from workers.process import WorkerProcess
 
 log = logging.getLogger("perdure.worker")
@@ -40,7 +39,7 @@ class Lifecycle:
         self._keeper_path = ""
         self._main_pid = 0
         self._slots = 1
-        self._board = HostBoard()
+        self.board = HostBoard()
         self._process: WorkerProcess | None = None
 
     def connect(self, app: Celery) -> None:
@@ -49,13 +48,17 @@ class Lifecycle:
         signals.worker_process_init.connect(self._on_child, weak=False)
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
         app.steps["worker"].add(drain_step(self))
-        app.steps["worker"].add(load_step(self.settings, self._board, lambda: self.process().meter.look()))
 
     def process(self) -> WorkerProcess:
         """The state of this process. Raises: RuntimeError outside of a worker."""
         if self._process is None:
             raise RuntimeError("actions run only inside a worker")
         return self._process
+
+    def look(self) -> None:
+        """See what memory the attempts of this process use."""
+        if self._process is not None:
+            self._process.meter.look()
 
     def drain(self) -> None:
         """Claim nothing more, and hand back what is not done in time. Again changes nothing."""
@@ -66,6 +69,9 @@ class Lifecycle:
         """The main process, before the pool: start the keeper, so that every child finds it."""
         with or_else_exit("this worker cannot start"):
             self._main_pid = os.getpid()
+            if self.settings.log_format == "json":
+                # Celery's banner is a picture.
+                sender.quiet = True
             pool = pool_of(sender.pool_cls)
             threads = 1 if pool == "prefork" else int(sender.concurrency)
             self._hostname = str(sender.hostname)
@@ -99,8 +105,8 @@ class Lifecycle:
         # A child that takes the place of another takes its number, too.
         index = getattr(current_process(), "index", 0) if role == "child" else 0
         return LoadGate(
-            self._board.load,
-            SharedPlaces(self._board, index),
+            self.board.load,
+            SharedPlaces(self.board, index),
             host=socket.gethostname(),
             most=max(1, int(self._slots * self.settings.load_share)),
             wait_s=self.settings.throttle_wait_ms / 1000,

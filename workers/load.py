@@ -19,7 +19,6 @@ from celery import bootsteps
 from orchestration.engine.hosts import Hosts
 from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.gates.load import Level, Load, LoadJudge, LoadSample
-from orchestration.store.database import Database
 from settings import Settings
 from workers.cgroup import ControlGroups
 from workers.host_board import HostBoard
@@ -132,7 +131,9 @@ class LoadWatch:
         return load
 
 
-def load_step(settings: Settings, board: HostBoard, meanwhile: Callable[[], None]) -> type[bootsteps.StartStopStep]:
+def load_step(
+    settings: Settings, board: HostBoard, hosts: Hosts, meanwhile: Callable[[], None]
+) -> type[bootsteps.StartStopStep]:
     """The bootstep that watches the host from a worker's main process. `meanwhile` is called with every sample."""
 
     class LoadStep(bootsteps.StartStopStep):
@@ -148,7 +149,7 @@ def load_step(settings: Settings, board: HostBoard, meanwhile: Callable[[], None
                 HostSampler((settings.data_dir, Path(tempfile.gettempdir()))).sample,
                 LoadJudge(settings.load_high, settings.load_critical),
                 board,
-                Hosts(Database(settings.database_url, name="perdure-load", size=1)),
+                hosts,
                 host=socket.gethostname(),
                 sample_s=settings.load_sample_s,
                 meanwhile=meanwhile,
