@@ -351,3 +351,23 @@ def test_twenty_processes_make_no_more_probes_than_allowed(hammering: Any, redis
     assert turns == total["half_open to open"] + 1, "each change was told once, to one of the processes"
     assert total["half_open to closed"] == 1
     assert total["sick"] <= 3 * turns
+
+
+@pytest.mark.slow
+def test_a_valkey_wiped_under_fire_opens_the_breaker_anew_and_it_heals(
+    hammering: Any, redis_url: str, eventually: Any
+) -> None:
+    breakers = ValkeyBreakers(redis_url)
+
+    def state_after(calls: int) -> BreakerState | None:
+        status = breakers.one("shared")
+        return status.state if status is not None and status.calls > calls else None
+
+    eventually(lambda: state_after(10))
+    with redis.Redis.from_url(redis_url) as server:
+        server.flushdb()
+        eventually(lambda: state_after(3) in (OPEN, HALF_OPEN))
+        server.set("healthy", 1)
+        eventually(lambda: state_after(3) is CLOSED)
+        server.set("stop", 1)
+    assert len([json.loads(line) for line in hammering.stdout]) == 20
