@@ -19,7 +19,7 @@ from api.start_body import Defaults, is_old_form, workflow_of
 from api.wire import run_status
 from orchestration.engine.queries_templates import Template, Templates
 from orchestration.engine.runs import Controlled, StartedRun
-from schemas.answers import ControlledAnswer, ControlledManyAnswer, StartedAnswer, StartedManyAnswer
+from schemas.answers.controls import ControlledAnswer, ControlledManyAnswer, StartedAnswer, StartedManyAnswer
 from schemas.json import JsonObject
 from schemas.requests import (
     ControlRequest,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -19,6 +21,12 @@ from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import SSH, Worker
 from workers.session import WorkerSession
 
+# The modules whose models describe answers.
+PLACES = (
+    *(import_module(f"{answers.__name__}.{found.name}") for found in iter_modules(answers.__path__)),
+    state,
+    progress,
+)
 # Bodies that no model describes: the document itself.
 UNTYPED = {("get", "/openapi.json")}
 # Fields that some answers leave out; all others are always there.
@@ -50,8 +58,16 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def described(operation: dict[str, Any], status: int) -> type[BaseModel]:
     """The model that the document names for an answer."""
     schema = operation["responses"][str(status)]["content"]["application/json"]["schema"]
-    model: type[BaseModel] = getattr(answers, schema["$ref"].rpartition("/")[2])
-    return model
+    return model_named(schema["$ref"].rpartition("/")[2])
+
+
+def model_named(name: str) -> type[BaseModel]:
+    """The model of this name. Raises: AttributeError when no module describes it."""
+    for place in PLACES:
+        model = getattr(place, name, None)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            return model
+    raise AttributeError(name)
 
 
 class Asking:
@@ -102,7 +118,7 @@ def fields_described(document: dict[str, Any]) -> set[str]:
     return {
         f"{_owner(model, field)}.{field}"
         for name in document["components"]["schemas"]
-        for place in (answers, state, progress)
+        for place in PLACES
         if isinstance(model := getattr(place, name, None), type) and issubclass(model, BaseModel)
         for field in model.model_fields
     }
