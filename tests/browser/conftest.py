@@ -1,10 +1,15 @@
-"""A real browser against the whole stack in processes of its own: one stack a module, a new profile a visitor."""
+"""A real browser against the whole stack in processes of its own, and a new profile for each visitor.
+
+The tests share one stack; those that break parts of it have one of their own.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +18,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect
 
 from tests.browser.chromium import MISSING, chromium
-from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site
+from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site, step
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "api/static/app/index.html"
+ACTIONS = "tests.browser.writing"
 NOT_BUILT = "The page is not built: run `make web`."
-PATIENCE_MS = 15_000
+PATIENCE_MS = 20_000
 
 # Two share this machine's processors with the stack.
 expect.set_options(timeout=PATIENCE_MS)
@@ -50,26 +56,61 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@contextmanager
+def started(directory: Path) -> Iterator[Site]:
+    """A stack, with the actions of these tests among the others."""
+    environment = ENVIRONMENT | {"PERDURE_ACTIONS": ACTIONS}
+    os.environ.update(environment)
+    try:
+        with running_site(directory) as site:
+            site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
+            yield site
+    finally:
+        for name in environment:
+            del os.environ[name]
+
+
+@pytest.fixture(scope="package")
+def shared_site(browser: Browser, fast_dir: Path) -> Iterator[Site]:
+    """The stack of all modules that leave it whole."""
+    with started(fast_dir / f"browser-{uuid.uuid4().hex[:8]}") as site:
+        site.early = site.start([step("first"), step("ask", "wait_for_signal")], "Begun early")
+        yield site
+
+
 @pytest.fixture(scope="module")
 def site(browser: Browser, fast_dir: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The stack of this module."""
-    os.environ.update(ENVIRONMENT)
-    with running_site(fast_dir / f"browser-{request.module.__name__.rpartition('.')[2]}") as site:
-        site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
-        yield site
-    for name in ENVIRONMENT:
-        del os.environ[name]
+    if request.node.get_closest_marker("fault"):
+        with started(fast_dir / f"browser-{uuid.uuid4().hex[:8]}") as site:
+            yield site
+    else:
+        yield request.getfixturevalue("shared_site")
 
 
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, site: Site) -> StorageState:
-    """What a browser keeps that has signed in."""
+def sign_in(browser: Browser, site: Site, token: str) -> StorageState:
+    """What a browser keeps that has signed in with this token; one does so at most ten times a minute."""
     context = browser.new_context()
-    answer = context.request.post(f"{site.url}/auth/exchange", data={"token": TOKEN}, headers={"Origin": site.url})
+    answer = context.request.post(f"{site.url}/auth/exchange", data={"token": token}, headers={"Origin": site.url})
     assert answer.ok, answer.text()
     state = context.storage_state()
     context.close()
     return state
+
+
+@pytest.fixture(scope="package")
+def shared_session(browser: Browser, shared_site: Site) -> StorageState:
+    """An admin's session at the shared stack."""
+    return sign_in(browser, shared_site, TOKEN)
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: Site, request: pytest.FixtureRequest) -> StorageState:
+    """What a browser keeps that an admin has signed in with."""
+    if request.node.get_closest_marker("fault"):
+        return sign_in(browser, site, TOKEN)
+    session: StorageState = request.getfixturevalue("shared_session")
+    return session
 
 
 Visit = Callable[..., Page]
