@@ -133,3 +133,9 @@ class DefinitionAnswer(Answer):
 
     workflow_id: str
     workflow: JsonObject
+
+
+class ReadAnswer(Answer):
+    """A workflow that was read from a text, as it would be sent to start it; not checked yet."""
+
+    workflow: JsonObject

@@ -195,6 +195,7 @@ def runs(ask: Asking, worker: Worker) -> None:
         ask("get", path, query={"workflow_id": "one"})
     ask("get", "/workflow/durations", query={"workflow_id": "one"})
     ask("get", "/workflow/definition", query={"workflow_id": "one"})
+    ask("post", "/workflow/read", text="steps:\n- {key: a, action: work}\n")
     ask("get", "/workflow/steps", query={"workflow_id": "one", "attempts": "1"})
     for key in "abc":
         ask("get", "/workflow/steps", query={"workflow_id": "one", "step": key})
