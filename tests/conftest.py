@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import time
 import uuid
 from collections import Counter
@@ -20,7 +21,7 @@ import redis
 from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.postgres import create_database, drop_database
 from cli.servers.valkey import DATABASES
-from settings import default_data_dir
+from settings import ROOT, default_data_dir
 
 TEMPLATE = "migrated"
 T = TypeVar("T")
@@ -48,6 +49,13 @@ class Eventually(Protocol):
 # Started from a background job, this process ignores Ctrl-C, and so would all it starts.
 with contextlib.suppress(ValueError):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where Python is told to write no bytecode, each of the hundreds of processes that tests start would compile all that it
+# imports: more than a second of computing each. So it is written, for this process and all it starts, outside of the sources.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True, scope="session")
