@@ -50,8 +50,8 @@ class Eventually(Protocol):
 with contextlib.suppress(ValueError):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Where Python is told to write no bytecode, each of the hundreds of processes that tests start would compile all that it
-# imports: more than a second of computing each. So it is written, for this process and all it starts, outside of the sources.
+# Where Python is told to write no bytecode, each of the hundreds of processes that tests start would compile all that
+# it imports, which takes more than a second. So it is written, for this process and all it starts, beside the sources.
 if sys.dont_write_bytecode:
     sys.dont_write_bytecode = False
     sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
