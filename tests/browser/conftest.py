@@ -116,9 +116,9 @@ def signed_in(browser: Browser, site: Site, request: pytest.FixtureRequest) -> S
 Visit = Callable[..., Page]
 
 
-@pytest.fixture
-def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
-    """Open an address in a browser that is signed in; each call is another device.
+@contextmanager
+def visiting(browser: Browser, site: Site, session: StorageState) -> Iterator[Visit]:
+    """Open addresses in a browser that is signed in; each call is another device.
 
     Afterwards no page may have broken its policy, asked another host for anything, or ended in an error.
     """
@@ -136,7 +136,7 @@ def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Vis
 
     def open_at(path: str = "/", **context_options: Any) -> Page:
         context = browser.new_context(
-            **{"storage_state": signed_in, "base_url": site.url, "locale": "en-GB"} | context_options
+            **{"storage_state": session, "base_url": site.url, "locale": "en-GB"} | context_options
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
@@ -152,3 +152,37 @@ def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Vis
     for context in contexts:
         context.close()
     assert faults == []
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
+    """Open addresses as an admin, for one test."""
+    with visiting(browser, site, signed_in) as open_at:
+        yield open_at
+
+
+@pytest.fixture(scope="module")
+def visit_for_all(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
+    """Open addresses for all tests of a module, which go from page to page as one person does."""
+    with visiting(browser, site, signed_in) as open_at:
+        yield open_at
+
+
+@pytest.fixture(scope="package")
+def runs(shared_site: Site) -> Iterator[dict[str, str]]:
+    """A busy, a failed, a waiting and a completed run."""
+    site = shared_site
+    fails = step("b", "demo.fail", label="Connect", times=9, permanent=True, message="connection refused")
+    busy = step("b", "demo.sleep", label="Install", seconds=600)
+    found = {
+        "busy": site.start([step("a"), busy, step("c")], "Provision host"),
+        "failed": site.start([step("a"), fails, step("c")], "Sync models"),
+        "waiting": site.start([step("a"), step("b", "wait_for_signal", label="Approve"), step("c")], "Release"),
+        "completed": site.start([step("a"), step("b"), step("c") | {"needs": ["a"]}], "Weekly summary"),
+    }
+    site.wait(found["busy"], "in_progress", step="b")
+    site.wait(found["failed"], "failed")
+    site.wait(found["waiting"], "waiting", step="b")
+    site.wait(found["completed"], "completed")
+    yield found
+    site.stop(found["busy"], found["waiting"])
