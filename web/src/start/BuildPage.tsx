@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Problem } from "../api/client";
 import type { Json, JsonObject } from "../api/types";
+import { counted } from "../format/counts";
 import { bindKeys } from "../keys";
 import { me, whyNotOperator } from "../session";
 import { ActionPicker } from "./ActionPicker";
@@ -113,7 +114,7 @@ export function BuildPage() {
         summary={
           <>
             <p class="start-panel-name">{draft.name || "workflow"}</p>
-            <p class="muted small">{on === 1 ? "1 step" : `${on} steps`}{graph ? ", by what each needs" : on > 1 ? ", one after the other" : ""}</p>
+            <p class="muted small">{counted(on, "step")}{graph ? ", by what each needs" : on > 1 ? ", one after the other" : ""}</p>
             {needsHost && <p class={`start-panel-host mono${"target" in read ? "" : " muted"}`}>{"target" in read ? addressOf(read.target) : "no host yet"}</p>}
           </>
         }

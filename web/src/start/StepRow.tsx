@@ -1,4 +1,5 @@
 import type { StepState } from "../api/types";
+import { counted } from "../format/counts";
 import { duration } from "../format/durations";
 import { Menu, type MenuItem } from "../parts/Menu";
 import { StatusMark } from "../parts/StatusMark";
@@ -62,7 +63,7 @@ export function StepRow(props: StepRowProps) {
             <span class="start-step-title">{name}</span>
             <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} summary={action?.summary} />
           </span>
-          {count > 0 && editor.tried && <span class="start-faults tone-red">{count === 1 ? "1 fault" : `${count} faults`}</span>}
+          {count > 0 && editor.tried && <span class="start-faults tone-red">{counted(count, "fault")}</span>}
           <code class="start-step-action truncate">{step.action}</code>
           <svg class="start-chevron" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true"><path d="M3 4.5 6 7.5 9 4.5" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" /></svg>
         </button>

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { Problem } from "../api/client";
 import type { JsonObject, Template } from "../api/types";
+import { counted } from "../format/counts";
 import { ago, exactTime } from "../format/times";
 import { now } from "../now";
 import { Failed } from "../parts/Failed";
@@ -117,7 +118,7 @@ function TemplateForm({ template }: { template: Template }) {
         summary={
           <>
             <p class="start-panel-name">{template.name}</p>
-            <p class="muted small">{on === 1 ? "1 step" : `${on} steps`}</p>
+            <p class="muted small">{counted(on, "step")}</p>
             {needsHost && <p class={`start-panel-host mono${"target" in target ? "" : " muted"}`}>{"target" in target ? addressOf(target.target) : "no host yet"}</p>}
           </>
         }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 
 import type { State } from "../../api/types";
+import { countedOf } from "../../format/counts";
 import { duration } from "../../format/durations";
 import { clockTime, exactTime, shortTime } from "../../format/times";
 import type { Connection, RunFeed } from "../../live/feed";
@@ -49,7 +50,7 @@ export function RunHead({ feed, state, durations, arrival, connection, controls 
         {state.priority !== 5 && <span>priority {state.priority}</span>}
       </div>
       <div class="run-head-far">
-        <span class="run-head-count">{done} of {state.counts.total} steps{state.counts.failed > 0 && <span class="tone-red"> · {state.counts.failed} failed</span>}</span>
+        <span class="run-head-count">{countedOf(done, state.counts.total, "step")}{state.counts.failed > 0 && <span class="tone-red"> · {state.counts.failed} failed</span>}</span>
         <Far feed={feed} status={status} />
         <span class="run-head-time">
           {state.end_time ? duration(Date.parse(state.end_time) - Date.parse(state.start_time)) : <Elapsed since={state.start_time} />}
