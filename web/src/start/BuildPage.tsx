@@ -16,7 +16,7 @@ import { JsonInput } from "./form/JsonInput";
 import { faultsWithin } from "./form/pointer";
 import { SchemaForm } from "./form/SchemaForm";
 import { PanelTools } from "./PanelTools";
-import { PasteJson } from "./PasteJson";
+import { PasteWorkflow } from "./PasteWorkflow";
 import { OPTIONS_SCHEMA } from "./policySchema";
 import { Replaced } from "./Replaced";
 import { SaveTemplate } from "./SaveTemplate";
@@ -101,7 +101,7 @@ export function BuildPage() {
                 </select>
               </label>
             )}
-            <button type="button" class="button plain" onClick={() => setDialog("paste")}>Paste JSON</button>
+            <button type="button" class="button plain" onClick={() => setDialog("paste")}>Paste YAML or JSON</button>
           </div>
           {faults["/steps"] !== undefined && editor.tried && <p class="fault small" role="alert">{faults["/steps"]}</p>}
           <StepList editor={editor} held={false} whole />
@@ -126,7 +126,7 @@ export function BuildPage() {
         }
       />
       {dialog === "add" && <ActionPicker actions={[...actions.value!.values()]} pick={(action) => add(action.name)} close={() => setDialog(null)} />}
-      {dialog === "paste" && <PasteJson replaces={draft.steps.length} put={(next) => { replaceDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
+      {dialog === "paste" && <PasteWorkflow replaces={draft.steps.length} put={(next) => { replaceDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
       {dialog === "save" && <SaveTemplate editor={editor} templateId={draft.templateId} close={() => setDialog(null)} saved={(id) => change((now) => ({ ...now, templateId: id }))} />}
     </div>
   );
