@@ -24,6 +24,7 @@ from cli.servers.valkey import DATABASES
 from settings import ROOT, default_data_dir
 
 TEMPLATE = "migrated"
+BROWSER = Path(__file__).parent / "browser"
 T = TypeVar("T")
 
 _database_numbers = itertools.cycle(range(1, DATABASES))
@@ -32,12 +33,13 @@ _database_numbers = itertools.cycle(range(1, DATABASES))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Among several processes, files that kill and wait begin first: begun last, one would go on alone at the end.
 
+    Before them those with a browser, one after the other: in each process they share a stack, which ends with the last.
     Needs `--no-loadscope-reorder`; otherwise xdist begins with the files that have the most tests, which are the quick.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         marks = ("fault", "slow")
         slow = Counter(item.path for item in items if any(map(item.get_closest_marker, marks)))
-        items.sort(key=lambda item: -slow[item.path])
+        items.sort(key=lambda item: (BROWSER not in item.path.parents, -slow[item.path]))
 
 
 class Eventually(Protocol):
