@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.browser.conftest import ROOT, cannot
 
@@ -60,15 +60,16 @@ def nothing(found: list[str]) -> None:
     assert not found, "\n".join(found)
 
 
-def audit(page: Page) -> list[str]:
-    """What axe finds, and of contrast what it finds in the dark as well."""
+def audit(page: Page, within: Locator | None = None) -> list[str]:
+    """What axe finds, in the page or in a part of it, and of contrast what it finds in the dark as well."""
     if not AXE.exists():
         cannot("axe-core is not installed: run `make web`.")
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    part = within or page.locator("html")
+    found = part.evaluate("(part) => axe.run(part, { resultTypes: ['violations'] })")["violations"]
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    found += page.evaluate("axe.run(document, { runOnly: ['color-contrast'] })")["violations"]
+    found += part.evaluate("(part) => axe.run(part, { runOnly: ['color-contrast'] })")["violations"]
     page.emulate_media(**DESK)
     return [_summary(one) for one in found]
 
