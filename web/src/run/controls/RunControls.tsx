@@ -1,7 +1,10 @@
 import type { State } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
+import { messageOf } from "../../parts/Failed";
 import { Menu, type MenuItem } from "../../parts/Menu";
+import { say } from "../../parts/notices";
 import { whyNotOperator } from "../../session";
+import { asNewStart } from "../../start/again";
 import { isSending } from "./asking";
 import { likely, others, runReason, type RunControl } from "./possible";
 import { KEYS, labelOf, SENDING } from "./words";
@@ -21,6 +24,7 @@ export function RunControls({ feed, state, ask, copy }: Props) {
     label: labelOf(control, state), act: () => ask(control), reason: runReason(control, state, why),
     ...(KEYS[control] ? { keys: KEYS[control] } : {}), ...(control === "stop" ? { danger: true } : {}),
   }));
+  items.push({ label: "Use as a new start", act: () => void toForm(feed.runId) });
   items.push({ label: "Copy as YAML", act: () => copy("yaml") }, { label: "Copy as curl", act: () => copy("curl") });
   return (
     <div class="run-controls">
@@ -30,6 +34,14 @@ export function RunControls({ feed, state, ask, copy }: Props) {
       <Menu label="More controls" items={items} className="button run-controls-more"><span aria-hidden="true">⋯</span></Menu>
     </div>
   );
+}
+
+async function toForm(runId: string): Promise<void> {
+  try {
+    await asNewStart(runId);
+  } catch (error) {
+    say(`The workflow of the run could not be read: ${messageOf(error)}`, "failed");
+  }
 }
 
 function ControlButton({ feed, state, control, first, ask }: { feed: RunFeed; state: State; control: RunControl; first: boolean; ask: Props["ask"] }) {
