@@ -5,6 +5,7 @@ import { Menu, type MenuItem } from "../../parts/Menu";
 import { say } from "../../parts/notices";
 import { whyNotOperator } from "../../session";
 import { asNewStart } from "../../start/again";
+import { useArchived } from "./archived";
 import { isSending } from "./asking";
 import { likely, others, runReason, type RunControl } from "./possible";
 import { KEYS, labelOf, SENDING } from "./words";
@@ -20,14 +21,16 @@ interface Props {
 /** What can be done with the run: the likely one first, the others in the menu. */
 export function RunControls({ feed, state, ask, copy }: Props) {
   const why = whyNotOperator.value;
+  const archived = useArchived(feed.runId, state.active);
   const items: MenuItem[] = others(state).map((control) => ({
-    label: labelOf(control, state), act: () => ask(control), reason: runReason(control, state, why),
+    label: labelOf(control, state), act: () => ask(control), reason: control === "archive" && archived === true ? "It is archived." : runReason(control, state, why),
     ...(KEYS[control] ? { keys: KEYS[control] } : {}), ...(control === "stop" ? { danger: true } : {}),
   }));
   items.push({ label: "Use as a new start", act: () => void toForm(feed.runId) });
   items.push({ label: "Copy as YAML", act: () => copy("yaml") }, { label: "Copy as curl", act: () => copy("curl") });
   return (
     <div class="run-controls">
+      {archived === true && <span class="tag" title="It is not shown as the current run any more; a retry takes it out of the archive.">Archived</span>}
       {likely(state).map((control, place) => (
         <ControlButton key={control} feed={feed} state={state} control={control} first={place === 0} ask={ask} />
       ))}
