@@ -6,6 +6,7 @@ import { get } from "../../api/client";
 import type { State, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
 import { messageOf } from "../../parts/Failed";
+import { kept } from "../../parts/kept";
 import { VirtualList, type VirtualListControl } from "../../parts/VirtualList";
 import type { StepTab } from "../../router";
 import { usePart } from "../parts";
@@ -100,7 +101,7 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
         <VirtualList
           class="steps" label="Steps" items={rows} rowHeight={ROW_PX} measured scroller="outer" overscan={12} control={control}
           keyOf={(position) => position}
-          row={(position, row) => <Drawn pages={pages} position={position}>{drawRow(position, row)}</Drawn>}
+          row={(position, row) => <div data-step={position}>{drawRow(position, row)}</div>}
         />
       )}
     </div>
@@ -119,9 +120,10 @@ interface RowOfList {
   last: boolean;
 }
 
-/** One row, which follows its step by itself: what changes in it draws nothing else. */
-function Row({ pages, position, open, marked, ...rest }: RowOfList) {
+/** One row, which follows its step by itself: what changes in it draws nothing else. While it is drawn its step is read. */
+const Row = kept(function Row({ pages, position, open, marked, ...rest }: RowOfList) {
   const step = pages.at(position).value;
+  useEffect(() => { const gone = pages.draw(position); return () => { gone(); }; }, [pages, position]);
   // Told of the steps it needs, drawn again only when the words are others.
   const needs = useComputed(() => {
     const own = pages.at(position).value;
@@ -130,17 +132,11 @@ function Row({ pages, position, open, marked, ...rest }: RowOfList) {
   const madeBy = useComputed(() => makerOf(pages.at(position).value, pages));
   if (!step) return <Unread number={position + 1} />;
   return <StepRow {...rest} step={step} needs={needs.value} madeBy={madeBy.value} open={open === step.key} marked={marked === step.key} />;
-}
+});
 
 function followed(pages: StepPages, key: string): StepState | undefined {
   const found = pages.find(key);
   return found && pages.at(found.index).value;
-}
-
-/** Tells what is in view, so that it is read. */
-function Drawn({ pages, position, children }: { pages: StepPages; position: number; children: ComponentChildren }) {
-  useEffect(() => { const gone = pages.draw(position); return () => { gone(); }; }, [pages, position]);
-  return <div data-step={position}>{children}</div>;
 }
 
 /** A step whose page is being read. */

@@ -1,13 +1,13 @@
 import type { State, StepState } from "../../api/types";
 import { duration } from "../../format/durations";
 import { useJump } from "../../parts/jump";
+import { kept } from "../../parts/kept";
 import { StatusMark } from "../../parts/StatusMark";
 import { paths, type StepTab } from "../../router";
 import { whyNotOperator } from "../../session";
 import { shownStepStatus, type Status, STATUSES } from "../../theme/statuses";
 import { isNested, ProgressView } from "../progress/ProgressView";
 import { stepPercent } from "../progress/percent";
-import { kept } from "./kept";
 import { type Line, secondLine, titleOf } from "./secondLine";
 import { StepFault } from "./StepFault";
 import { Countdown, Elapsed } from "./Ticking";
