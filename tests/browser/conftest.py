@@ -59,15 +59,12 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def started(directory: Path) -> Iterator[Site]:
     """A stack, with the actions of these tests among the others."""
-    environment = ENVIRONMENT | {"PERDURE_ACTIONS": ACTIONS}
-    os.environ.update(environment)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"PERDURE_ACTIONS": ACTIONS}).items():
+            patch.setenv(name, value)
         with running_site(directory) as site:
             site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
             yield site
-    finally:
-        for name in environment:
-            del os.environ[name]
 
 
 @pytest.fixture(scope="package")
