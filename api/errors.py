@@ -64,6 +64,8 @@ class Problem(BaseModel):
     message: str = Field(description="the same as `detail`")
     errors: list[dict[str, str]] | None = Field(None, description="all faults of a body or query")
     error_id: str | None = Field(None, description="under this id the exception is in the log")
+    line: int | None = Field(None, description="of a text that cannot be read: where, from 1")
+    column: int | None = Field(None, description="the place in that line, from 1")
 
 
 def problem(
@@ -143,6 +145,7 @@ def _refusal(refusal: Refusal) -> Response:
         where=refusal.where,
         mend=refusal.mend,
         headers=refusal.headers,
+        **refusal.extra,
     )
 
 

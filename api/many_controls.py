@@ -12,7 +12,7 @@ from api.wire import run_status
 from orchestration.engine.runs import Controlled, Runs
 from orchestration.errors import PerdureError, StoreUnavailable
 from orchestration.ports import Actor
-from schemas.answers import ControlledRun
+from schemas.answers.controls import ControlledRun
 from schemas.json import JsonObject
 
 log = logging.getLogger(__name__)

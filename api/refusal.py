@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from schemas.json import Json
+
 
 class Refusal(Exception):
-    """Answered as a problem with this status; see api/errors.py."""
+    """Answered as a problem with this status, and with `extra` fields; see api/errors.py."""
 
     def __init__(
         self,
@@ -17,6 +19,7 @@ class Refusal(Exception):
         where: str | None = None,
         mend: str | None = None,
         headers: Mapping[str, str] | None = None,
+        **extra: Json,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -25,3 +28,4 @@ class Refusal(Exception):
         self.where = where
         self.mend = mend
         self.headers = dict(headers or {})
+        self.extra = extra

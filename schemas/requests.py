@@ -15,6 +15,7 @@ MAX_ID = 2**62
 MAX_WAIT_S = 120
 MAX_RUNS = 1000
 MAX_CONTROLLED = 100
+MAX_TEXT = 1024**2
 Moment = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
 StepName = Annotated[str, Field(min_length=1, max_length=64)] | Annotated[int, Field(ge=0, le=MAX_ID)]
 
@@ -54,6 +55,13 @@ class StartManyRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     runs: list[JsonObject] = Field(min_length=1, max_length=MAX_RUNS, description="bodies of POST /workflow/start")
+
+
+class ReadRequest(BaseModel):
+    """A workflow as people write it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str = Field(max_length=MAX_TEXT, description="YAML or JSON: a workflow, or the list of its steps")
 
 
 class ControlRequest(Body):

@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import time
 import uuid
 from collections import Counter
@@ -20,9 +21,10 @@ import redis
 from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.postgres import create_database, drop_database
 from cli.servers.valkey import DATABASES
-from settings import default_data_dir
+from settings import ROOT, default_data_dir
 
 TEMPLATE = "migrated"
+BROWSER = Path(__file__).parent / "browser"
 T = TypeVar("T")
 
 _database_numbers = itertools.cycle(range(1, DATABASES))
@@ -31,12 +33,13 @@ _database_numbers = itertools.cycle(range(1, DATABASES))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Among several processes, files that kill and wait begin first: begun last, one would go on alone at the end.
 
+    Before them those with a browser, one after the other: in each process they share a stack, which ends with the last.
     Needs `--no-loadscope-reorder`; otherwise xdist begins with the files that have the most tests, which are the quick.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         marks = ("fault", "slow")
         slow = Counter(item.path for item in items if any(map(item.get_closest_marker, marks)))
-        items.sort(key=lambda item: -slow[item.path])
+        items.sort(key=lambda item: (BROWSER not in item.path.parents, -slow[item.path]))
 
 
 class Eventually(Protocol):
@@ -48,6 +51,13 @@ class Eventually(Protocol):
 # Started from a background job, this process ignores Ctrl-C, and so would all it starts.
 with contextlib.suppress(ValueError):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where Python is told to write no bytecode, each of the hundreds of processes that tests start would compile all that
+# it imports, which takes more than a second. So it is written, for this process and all it starts, beside the sources.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,7 @@ from api.auth.rights import requires
 from api.services import current_services
 from api.start_body import full_name
 from orchestration.actions.declaration import ActionDeclaration
-from schemas.answers import ActionsAnswer
+from schemas.answers.actions import ActionsAnswer
 from schemas.json import JsonObject
 from schemas.statuses import Role
 

@@ -15,7 +15,8 @@ from api.auth.rights import current_actor, public, requires
 from api.security import own_path
 from api.services import current_services
 from orchestration.store import accounts
-from schemas.answers import Answer, AuditAnswer, CodeAnswer, CreatedToken, MeAnswer, TokensAnswer
+from schemas.answers.accounts import AuditAnswer, CodeAnswer, CreatedToken, MeAnswer, TokensAnswer
+from schemas.answers.parts import Answer
 from schemas.requests import Query
 from schemas.statuses import Role
 

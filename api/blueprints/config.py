@@ -11,7 +11,7 @@ from flask_openapi.models.tag import Tag
 
 from api.auth.rights import requires
 from api.services import current_services
-from schemas.answers import ConfigAnswer
+from schemas.answers.server import ConfigAnswer
 from schemas.state import MAX_STATE_BYTES, SCHEMA_VERSION, WINDOW_STEPS
 from schemas.statuses import Role
 

@@ -8,7 +8,7 @@ from flask_openapi.models.tag import Tag
 
 from api.auth.rights import public
 from api.services import current_services
-from schemas.answers import LivenessAnswer, ReadinessAnswer
+from schemas.answers.server import LivenessAnswer, ReadinessAnswer
 
 bp = APIBlueprint("health", __name__, abp_tags=[Tag(name="Health")])
 

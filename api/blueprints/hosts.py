@@ -15,7 +15,8 @@ from api.auth.rights import requires
 from api.refusal import Refusal
 from api.services import current_services
 from orchestration.actions.ssh.hostkeys import forget_host, known_hosts
-from schemas.answers import Done, HostsAnswer
+from schemas.answers.hosts import HostsAnswer
+from schemas.answers.parts import Done
 from schemas.statuses import Role
 
 bp = APIBlueprint("hosts", __name__, url_prefix="/hosts", abp_tags=[Tag(name="Hosts")])

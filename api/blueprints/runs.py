@@ -18,18 +18,17 @@ from api.wire import run_statuses, state_answer
 from orchestration.engine.queries import Page
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.errors import UnknownRun
-from schemas.answers import (
+from schemas.answers.history import LogsAnswer, TraceAnswer
+from schemas.answers.runs import (
     ArchivedAnswer,
     CountsAnswer,
     DefinitionAnswer,
     DurationsAnswer,
-    LogsAnswer,
     RunsAnswer,
     StateAnswer,
-    StepsOrStep,
     SummaryAnswer,
-    TraceAnswer,
 )
+from schemas.answers.steps import StepsOrStep
 from schemas.requests import ControlRequest, LogsQuery, RunQuery, RunsQuery, StateQuery, StepsQuery, TraceQuery
 from schemas.statuses import Role
 

@@ -16,7 +16,8 @@ from api.auth.rights import current_actor, requires
 from api.refusal import Refusal
 from api.services import current_services
 from orchestration.store.sessions import end_session, list_sessions
-from schemas.answers import Done, SessionsAnswer
+from schemas.answers.accounts import SessionsAnswer
+from schemas.answers.parts import Done
 from schemas.statuses import Role
 
 bp = APIBlueprint("sessions", __name__, url_prefix="/auth/sessions", abp_tags=[Tag(name="Sign-in")])

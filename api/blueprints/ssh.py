@@ -17,7 +17,7 @@ from api.services import current_services
 from api.start_body import Defaults, full_name, workflow_of
 from api.wire import run_status
 from orchestration.actions.declaration import ActionDeclaration
-from schemas.answers import SshActionAnswer
+from schemas.answers.actions import SshActionAnswer
 from schemas.json import JsonObject
 from schemas.requests import ActionPath, SshRequest
 from schemas.statuses import Role, RunStatus

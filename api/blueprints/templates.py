@@ -16,7 +16,7 @@ from api.start_body import Defaults, full_name, refuse_passwords
 from orchestration.core.fallbacks import unfold_fallbacks
 from orchestration.engine.planning import check_action, plan_unfolded
 from orchestration.engine.queries_templates import Templates
-from schemas.answers import TemplateAnswer, TemplatesAnswer
+from schemas.answers.templates import TemplateAnswer, TemplatesAnswer
 from schemas.json import JsonObject
 from schemas.requests import TemplatePath, TemplateRequest, TemplatesQuery
 from schemas.statuses import Role

@@ -13,7 +13,7 @@ from api.flower import flower_port
 from api.services import current_services
 from messaging.queues import QueueLengths
 from orchestration.engine.queries_workers import read_workers
-from schemas.answers import WorkersAnswer
+from schemas.answers.workers import WorkersAnswer
 from schemas.statuses import Role
 
 bp = APIBlueprint("workers", __name__, url_prefix="/workflow/workers", abp_tags=[Tag(name="Workers")])

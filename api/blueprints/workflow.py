@@ -16,15 +16,18 @@ from api.refusal import Refusal
 from api.runs_of_request import active_run_of, run_of, step_of
 from api.services import current_services
 from api.start_body import Defaults, is_old_form, workflow_of
+from api.start_text import workflow_of_text
 from api.wire import run_status
 from orchestration.engine.queries_templates import Template, Templates
 from orchestration.engine.runs import Controlled, StartedRun
-from schemas.answers import ControlledAnswer, ControlledManyAnswer, StartedAnswer, StartedManyAnswer
+from schemas.answers.controls import ControlledAnswer, ControlledManyAnswer, StartedAnswer, StartedManyAnswer
+from schemas.answers.runs import ReadAnswer
 from schemas.json import JsonObject
 from schemas.requests import (
     ControlRequest,
     ForkRequest,
     ManyControlRequest,
+    ReadRequest,
     RestartRequest,
     SignalRequest,
     StartManyRequest,
@@ -86,6 +89,13 @@ def start_many(body: StartManyRequest) -> Response:
         message=f"{sum(run.created for run in started)} of {len(started)} workflows started",
         runs=[{"workflow_id": run.run_id, "status": run_status(run.status), "created": run.created} for run in started],
     )
+
+
+@bp.post("/read", responses={200: ReadAnswer})
+@requires(Role.OPERATOR)
+def read(body: ReadRequest) -> Response:
+    """Read a workflow in YAML or JSON, as `perdure start` does; starts nothing. A fault has its line and column."""
+    return jsonify(success=True, workflow=workflow_of_text(body.text))
 
 
 @bp.post("/stop", responses={200: ControlledAnswer})

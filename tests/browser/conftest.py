@@ -1,10 +1,15 @@
-"""A real browser against the whole stack in processes of its own: one stack a module, a new profile a visitor."""
+"""A real browser against the whole stack in processes of its own, and a new profile for each visitor.
+
+The tests share one stack; those that break parts of it have one of their own.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +18,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect
 
 from tests.browser.chromium import MISSING, chromium
-from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site
+from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site, step
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "api/static/app/index.html"
+ACTIONS = "tests.browser.writing"
 NOT_BUILT = "The page is not built: run `make web`."
-PATIENCE_MS = 15_000
+PATIENCE_MS = 20_000
 
 # Two share this machine's processors with the stack.
 expect.set_options(timeout=PATIENCE_MS)
@@ -50,34 +56,66 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@contextmanager
+def started(directory: Path) -> Iterator[Site]:
+    """A stack, with the actions of these tests among the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"PERDURE_ACTIONS": ACTIONS}).items():
+            patch.setenv(name, value)
+        with running_site(directory) as site:
+            site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
+            yield site
+
+
+@pytest.fixture(scope="package")
+def shared_site(browser: Browser, fast_dir: Path) -> Iterator[Site]:
+    """The stack of all modules that leave it whole."""
+    with started(fast_dir / f"browser-{uuid.uuid4().hex[:8]}") as site:
+        site.early = site.start([step("first"), step("ask", "wait_for_signal")], "Begun early")
+        yield site
+
+
 @pytest.fixture(scope="module")
 def site(browser: Browser, fast_dir: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The stack of this module."""
-    os.environ.update(ENVIRONMENT)
-    with running_site(fast_dir / f"browser-{request.module.__name__.rpartition('.')[2]}") as site:
-        site.wait(site.start([{"key": "a", "action": "noop"}], "First of all"), "completed")
-        yield site
-    for name in ENVIRONMENT:
-        del os.environ[name]
+    if request.node.get_closest_marker("fault"):
+        with started(fast_dir / f"browser-{uuid.uuid4().hex[:8]}") as site:
+            yield site
+    else:
+        yield request.getfixturevalue("shared_site")
 
 
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, site: Site) -> StorageState:
-    """What a browser keeps that has signed in."""
+def sign_in(browser: Browser, site: Site, token: str) -> StorageState:
+    """What a browser keeps that has signed in with this token; one does so at most ten times a minute."""
     context = browser.new_context()
-    answer = context.request.post(f"{site.url}/auth/exchange", data={"token": TOKEN}, headers={"Origin": site.url})
+    answer = context.request.post(f"{site.url}/auth/exchange", data={"token": token}, headers={"Origin": site.url})
     assert answer.ok, answer.text()
     state = context.storage_state()
     context.close()
     return state
 
 
+@pytest.fixture(scope="package")
+def shared_session(browser: Browser, shared_site: Site) -> StorageState:
+    """An admin's session at the shared stack."""
+    return sign_in(browser, shared_site, TOKEN)
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: Site, request: pytest.FixtureRequest) -> StorageState:
+    """What a browser keeps that an admin has signed in with."""
+    if request.node.get_closest_marker("fault"):
+        return sign_in(browser, site, TOKEN)
+    session: StorageState = request.getfixturevalue("shared_session")
+    return session
+
+
 Visit = Callable[..., Page]
 
 
-@pytest.fixture
-def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
-    """Open an address in a browser that is signed in; each call is another device.
+@contextmanager
+def visiting(browser: Browser, site: Site, session: StorageState) -> Iterator[Visit]:
+    """Open addresses in a browser that is signed in; each call is another device.
 
     Afterwards no page may have broken its policy, asked another host for anything, or ended in an error.
     """
@@ -95,7 +133,7 @@ def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Vis
 
     def open_at(path: str = "/", **context_options: Any) -> Page:
         context = browser.new_context(
-            **{"storage_state": signed_in, "base_url": site.url, "locale": "en-GB"} | context_options
+            **{"storage_state": session, "base_url": site.url, "locale": "en-GB"} | context_options
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
@@ -111,3 +149,37 @@ def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Vis
     for context in contexts:
         context.close()
     assert faults == []
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
+    """Open addresses as an admin, for one test."""
+    with visiting(browser, site, signed_in) as open_at:
+        yield open_at
+
+
+@pytest.fixture(scope="module")
+def visit_for_all(browser: Browser, site: Site, signed_in: StorageState) -> Iterator[Visit]:
+    """Open addresses for all tests of a module, which go from page to page as one person does."""
+    with visiting(browser, site, signed_in) as open_at:
+        yield open_at
+
+
+@pytest.fixture(scope="package")
+def runs(shared_site: Site) -> Iterator[dict[str, str]]:
+    """A busy, a failed, a waiting and a completed run."""
+    site = shared_site
+    fails = step("b", "demo.fail", label="Connect", times=9, permanent=True, message="connection refused")
+    busy = step("b", "demo.sleep", label="Install", seconds=600)
+    found = {
+        "busy": site.start([step("a"), busy, step("c")], "Provision host"),
+        "failed": site.start([step("a"), fails, step("c")], "Sync models"),
+        "waiting": site.start([step("a"), step("b", "wait_for_signal", label="Approve"), step("c")], "Release"),
+        "completed": site.start([step("a"), step("b"), step("c") | {"needs": ["a"]}], "Weekly summary"),
+    }
+    site.wait(found["busy"], "in_progress", step="b")
+    site.wait(found["failed"], "failed")
+    site.wait(found["waiting"], "waiting", step="b")
+    site.wait(found["completed"], "completed")
+    yield found
+    site.stop(found["busy"], found["waiting"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.support.workers import wait_until
 
 TOKEN = "a-token-for-the-browser-tests-0123456789"
 ENVIRONMENT = {"PERDURE_ADMIN_TOKEN": TOKEN, "PERDURE_START_RATE_LIMIT": "1000/second"}
+SANDBOX = "sandbox"
 KILL_AGAIN_S = 0.02
 
 Step = dict[str, Any]
@@ -37,6 +39,7 @@ class Site:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.url = stack.settings.web_url
+        self.early = ""  # a run that has waited for an answer ever since the stack was there
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -77,6 +80,16 @@ class Site:
 
     def signal(self, run_id: str, key: str, payload: object = None) -> None:
         self.call("POST", "/workflow/signal", {"workflow_id": run_id, "step": key, "payload": payload or {}})
+
+    def stop(self, *run_ids: str) -> None:
+        """Stop runs that have done what they were for."""
+        for run_id in run_ids:
+            self.call("POST", "/workflow/stop", {"workflow_id": run_id})
+
+    def token(self, role: str) -> str:
+        """A token of somebody new with this role."""
+        name = f"{role}-{uuid.uuid4().hex[:6]}"
+        return str(self.call("POST", "/auth/tokens", {"name": name, "role": role})["token"])
 
     def process(self, name: str) -> psutil.Process | None:
         """The process of that name; a guard stands between it and the supervisor. None while there is none."""
@@ -126,7 +139,14 @@ class Site:
 @contextmanager
 def running_site(directory: Path) -> Iterator[Site]:
     """Start all of it, and stop it. `ENVIRONMENT` is set by the caller: processes inherit it."""
-    settings = load_settings(attach=False, data_dir=directory, port=free_port_pair(), flower_port=free_port())
+    settings = load_settings(
+        attach=False,
+        data_dir=directory,
+        port=free_port_pair(),
+        flower_port=free_port(),
+        # Where a sandbox host of the tests puts the key that opens it.
+        ssh_keys_dir=directory / SANDBOX / "keys",
+    )
     stack = Stack(settings, with_flower=False)
     stack.start()
     try:

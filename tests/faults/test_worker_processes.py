@@ -56,8 +56,9 @@ def test_remote_control_ends_a_worker_as_a_signal_does(make_fleet: Callable[...,
 
 
 def test_children_that_are_replaced_after_each_step_lose_nothing(make_fleet: Callable[..., Fleet]) -> None:
-    # A message that meets a child on its way out is lost and sent again, after pauses that grow.
-    fleet = make_fleet(resend_s="0.5")
+    # A message that meets a child on its way out is lost and sent again, after pauses that grow. Not at once: each
+    # message that is one too many takes a child as well.
+    fleet = make_fleet(resend_s="2")
     fleet.worker("cpu", "one child a step")
     run = fleet.start(*({"key": f"s{n}", "action": "t.once"} for n in range(4)))
     fleet.wait_for(run, "completed", timeout_s=90)

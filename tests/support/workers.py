@@ -31,7 +31,8 @@ from tests.support.processes import cmdline
 POOLS = {
     "threads": ["--pool", "threads", "-c", "8", "-Q", "default"],
     "prefork": ["-c", "2", "-Q", "killable"],
-    "one child a step": ["-c", "1", "--max-tasks-per-child", "1", "-Q", "killable"],
+    # Two: while one child has gone, and Celery may take 5 s to notice, the other takes the next step.
+    "one child a step": ["-c", "2", "--max-tasks-per-child", "1", "-Q", "killable"],
     "autoscaled": ["--autoscale", "3,1", "-Q", "killable"],
     "solo": ["--pool", "solo", "-Q", "default"],
 }

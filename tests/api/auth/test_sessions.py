@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from api.services import Services
 from orchestration.store.accounts import exchange_token, list_audit
-from schemas.answers import SessionsAnswer, SessionShown
+from schemas.answers.accounts import SessionsAnswer, SessionShown
 from schemas.statuses import Role
 from tests.api.auth.conftest import OWN
 

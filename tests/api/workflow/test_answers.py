@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -22,6 +24,13 @@ from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import SSH, Worker
 from workers.session import WorkerSession
 
+# The modules whose models describe answers.
+PLACES = (
+    *(import_module(f"{answers.__name__}.{found.name}") for found in iter_modules(answers.__path__)),
+    answers_metrics,
+    state,
+    progress,
+)
 # Bodies that no model describes: the document itself, and what Prometheus reads.
 UNTYPED = {("get", "/openapi.json"), ("get", "/metrics")}
 # Fields that some answers leave out; all others are always there.
@@ -54,9 +63,16 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def described(operation: dict[str, Any], status: int) -> type[BaseModel]:
     """The model that the document names for an answer."""
     schema = operation["responses"][str(status)]["content"]["application/json"]["schema"]
-    name = schema["$ref"].rpartition("/")[2]
-    model: type[BaseModel] = getattr(answers_metrics if hasattr(answers_metrics, name) else answers, name)
-    return model
+    return model_named(schema["$ref"].rpartition("/")[2])
+
+
+def model_named(name: str) -> type[BaseModel]:
+    """The model of this name. Raises: AttributeError when no module describes it."""
+    for place in PLACES:
+        model = getattr(place, name, None)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            return model
+    raise AttributeError(name)
 
 
 class Asking:
@@ -107,7 +123,8 @@ def fields_described(document: dict[str, Any]) -> set[str]:
     return {
         f"{_owner(model, field)}.{field}"
         for name in document["components"]["schemas"]
-        for place in (answers, state, progress)
+        for place in PLACES
+        if place is not answers_metrics
         if isinstance(model := getattr(place, name, None), type) and issubclass(model, BaseModel)
         for field in model.model_fields
     }
@@ -187,6 +204,7 @@ def runs(ask: Asking, worker: Worker) -> None:
         ask("get", path, query={"workflow_id": "one"})
     ask("get", "/workflow/durations", query={"workflow_id": "one"})
     ask("get", "/workflow/definition", query={"workflow_id": "one"})
+    ask("post", "/workflow/read", text="steps:\n- {key: a, action: work}\n")
     ask("get", "/workflow/steps", query={"workflow_id": "one", "attempts": "1"})
     for key in "abc":
         ask("get", "/workflow/steps", query={"workflow_id": "one", "step": key})

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from api.services import Services
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine import queries_runs
-from schemas.answers import CountsAnswer, DurationsAnswer, RunsAnswer
+from schemas.answers.runs import CountsAnswer, DurationsAnswer, RunsAnswer
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start

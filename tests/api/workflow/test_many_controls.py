@@ -12,7 +12,7 @@ from orchestration.core.decide import Failed, StepError
 from orchestration.engine.runs import Runs
 from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.store.accounts import list_audit
-from schemas.answers import ControlledManyAnswer, ControlledRun
+from schemas.answers.controls import ControlledManyAnswer, ControlledRun
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start
 from tests.api.workflow.test_start import document, state_of

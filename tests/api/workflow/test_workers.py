@@ -17,7 +17,7 @@ from messaging.queues import QueueLengths
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine.sweep import Sweep
 from orchestration.ports import ReadyStep
-from schemas.answers import QueueShown, WorkersAnswer
+from schemas.answers.workers import QueueShown, WorkersAnswer
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start

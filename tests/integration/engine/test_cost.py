@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from cli.servers import EmbeddedPostgres
+from cli.servers.postgres import create_database, drop_database
 from orchestration.core.decide import Failed, StepError
 from orchestration.engine.leases import Held
 from orchestration.engine.starts import StartedRun
@@ -25,21 +29,48 @@ pytestmark = pytest.mark.timeout(300)
 def engine(database_url: str) -> Iterator[Harness]:
     """Without the check of the invariants, which looks at every step of every run."""
     harness = Harness(database_url)
-    # Statistics taken halfway, when it so happens, would have two costs compared that are of two plans.
-    for (table,) in harness.database.rows(
-        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    ):
-        harness.database.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    keep_statistics(harness.database)
     yield harness
     harness.close()
 
 
+def keep_statistics(database: Database) -> None:
+    """Statistics taken halfway, when it so happens, would have two costs compared that are of two plans."""
+    for (table,) in database.rows(
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    ):
+        database.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+
+
+@pytest.fixture(scope="module")
+def loaded_template(module_database_url: str) -> str:
+    """The name of a database with many runs, made once; a copy of it has its statistics too."""
+    database = Database(module_database_url, name="test")
+    keep_statistics(database)
+    load_finished_runs(database, 20_000)
+    database.close()
+    return urlsplit(module_database_url).path.removeprefix("/")
+
+
+@contextmanager
+def copied(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """The URL of a copy of a database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    create_database(server.url, name, template)
+    yield server.url_of(name)
+    drop_database(server.url, name)
+
+
 @pytest.fixture(params=["new database", "many short runs"])
-def busy(request: pytest.FixtureRequest, engine: Harness) -> Harness:
+def busy(request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres) -> Iterator[Harness]:
     """With and without the statistics that mislead the planner most: all runs have one step."""
-    if request.param == "many short runs":
-        load_finished_runs(engine.database, 20_000)
-    return engine
+    if request.param == "new database":
+        yield request.getfixturevalue("engine")
+        return
+    with copied(postgres_server, request.getfixturevalue("loaded_template")) as url:
+        harness = Harness(url)
+        yield harness
+        harness.close()
 
 
 @pytest.fixture
@@ -180,19 +211,19 @@ def updates(database: Database) -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def beside(module_database_url: str) -> Iterator[Meter]:
+def beside(postgres_server: EmbeddedPostgres, loaded_template: str) -> Iterator[Meter]:
     """A meter beside 20,000 finished runs and a few in the middle of their work."""
-    engine = Harness(module_database_url)
-    load_finished_runs(engine.database, 20_000)
-    for n in range(3):
-        run = engine.start(*chain(5), run_id=f"open-{n}")
-        engine.finish(engine.claim(run, 0))
-        engine.claim(run, 1)
-    engine.start(*chain(10), run_id="new", concurrency_key="host")
-    meter = Meter(module_database_url, generic=True)
-    yield meter
-    meter.close()
-    engine.close()
+    with copied(postgres_server, loaded_template) as url:
+        engine = Harness(url)
+        for n in range(3):
+            run = engine.start(*chain(5), run_id=f"open-{n}")
+            engine.finish(engine.claim(run, 0))
+            engine.claim(run, 1)
+        engine.start(*chain(10), run_id="new", concurrency_key="host")
+        meter = Meter(url, generic=True)
+        yield meter
+        meter.close()
+        engine.close()
 
 
 @pytest.mark.parametrize(

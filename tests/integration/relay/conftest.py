@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -121,7 +122,7 @@ class Relay:
         return requests.get(f"{self.url}{path}", headers=headers, timeout=40, **options)
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.send_signal(signal.SIGQUIT)  # at once: SIGTERM would wait for the clients that are connected
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-// A run that is watched: reads, events and documents come together here, and the page is told once a frame.
+// A run that is watched: reads, events and documents come together here, and the page is told a few times a second.
 import { batch, effect, signal } from "@preact/signals";
 
 import { getTagged, Problem, sessionEnded, Unreachable } from "../api/client";
@@ -8,7 +8,7 @@ import { countIn } from "./connection";
 import { begin, beforeReplay, rebase, takeSummary, type Summary } from "./documents";
 import type { Connection, RunFeed, Shown } from "./feed";
 import { fold, type Lost, type Told } from "./fold";
-import { perFrame } from "./frames";
+import { paced } from "./pace";
 import { listenTo, subscribe } from "./link";
 import { asleep, connectionOf, step, type Effect, type Input, type Machine } from "./machine";
 import { onWake, seen } from "./waking";
@@ -19,8 +19,8 @@ import { sameWord } from "./worst";
 const LINGER_MS = 10_000;
 /** Drawing costs more than folding: a run that tells 20 times a second is drawn 10 times. */
 const SPACING_MS = 100;
-/** A long replay is taken in over several frames. */
-const EVENTS_A_FRAME = 250;
+/** A long replay is taken in piece by piece. */
+const EVENTS_AT_ONCE = 250;
 
 const watched = new Map<string, Watch>();
 
@@ -45,7 +45,7 @@ class Watch {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private news: (Told | Lost)[] = [];
   private document: State | Summary | null = null;
-  private readonly frame = perFrame(() => this.takeIn(), SPACING_MS);
+  private readonly pace = paced(() => this.takeIn(), SPACING_MS);
   private readonly eventListeners = new Set<(event: LiveEvent) => void>();
   private readonly logListeners = new Map<string, Set<(piece: LogEvent) => void>>();
   private waiting: (() => void)[] = [];
@@ -118,7 +118,7 @@ class Watch {
     this.ended = true;
     watched.delete(this.runId);
     for (const end of this.ends) end();
-    this.frame.cancel();
+    this.pace.cancel();
     clearTimeout(this.timer);
     this.reading?.abort();
     this.reading = null;
@@ -247,17 +247,17 @@ class Watch {
   private hear(keep: () => void): void {
     if (this.view === null) return;
     keep();
-    this.frame.ask();
+    this.pace.ask();
   }
 
   private takeAllIn(): void {
     while (this.news.length > 0) this.takeIn();
   }
 
-  /** Once a frame: what has come since. */
+  /** What has come since the last time. */
   private takeIn(): void {
     if (this.view === null) return;
-    const news = this.news.length <= EVENTS_A_FRAME ? this.news : this.news.slice(0, EVENTS_A_FRAME);
+    const news = this.news.length <= EVENTS_AT_ONCE ? this.news : this.news.slice(0, EVENTS_AT_ONCE);
     this.news = this.news.slice(news.length);
     const now = Date.now();
     const wasActive = this.view.state.active;
@@ -276,7 +276,7 @@ class Watch {
       // Whoever is told of the end elsewhere is told why, which only the state says.
       if (next.incomplete) this.put({ it: "incomplete", unseen: wasActive && !next.view.state.active });
     });
-    if (this.news.length > 0) this.frame.ask();
+    if (this.news.length > 0) this.pace.ask();
   }
 
   private tell(event: LiveEvent): void {

@@ -1,4 +1,5 @@
 import { STATUSES, type Status } from "../theme/statuses";
+import { useJump } from "./jump";
 import "./status-mark.css";
 
 /** A status as its mark alone; `percent` fills the ring of what is in progress. */
@@ -25,6 +26,25 @@ export function StatusBadge({ status, percent = null }: { status: Status; percen
 }
 
 const CIRCUMFERENCE = 2 * Math.PI * 6;
+/** Below it, the end of a ring moves by a pixel at most. */
+const GLIDES_FROM = 4;
+
+/** Filled in whole percents: less than that is not seen on so small a ring. Null: it turns. */
+function FilledRing({ percent }: { percent: number | null }) {
+  const shown = percent === null ? null : Math.round(percent);
+  const glides = useJump(shown, GLIDES_FROM);
+  return (
+    <>
+      <circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5" opacity="0.25" />
+      <circle
+        class={shown === null ? "turning" : glides ? "gliding" : undefined} cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5"
+        stroke-dasharray={CIRCUMFERENCE} stroke-dashoffset={CIRCUMFERENCE * (1 - (shown ?? 25) / 100)}
+        // What turns has an origin of its own, about which this would move it out of the mark.
+        transform={shown === null ? undefined : "rotate(-90 8 8)"}
+      />
+    </>
+  );
+}
 
 function shape(mark: string, percent: number | null) {
   const ring = <circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="1.5" />;
@@ -34,17 +54,7 @@ function shape(mark: string, percent: number | null) {
     case "ring-dot":
       return <>{ring}<circle cx="8" cy="8" r="2.5" fill="currentColor" /></>;
     case "ring-fill":
-      return (
-        <>
-          <circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5" opacity="0.25" />
-          <circle
-            class={percent === null ? "turning" : "gliding"} cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5"
-            stroke-dasharray={CIRCUMFERENCE} stroke-dashoffset={CIRCUMFERENCE * (1 - (percent ?? 25) / 100)}
-            // What turns has an origin of its own, about which this would move it out of the mark.
-            transform={percent === null ? undefined : "rotate(-90 8 8)"}
-          />
-        </>
-      );
+      return <FilledRing percent={percent} />;
     case "clock":
       return <>{ring}<path d="M8 4.5V8l2.3 1.6" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" /></>;
     case "bars":

@@ -1,7 +1,8 @@
 import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { EvenHeights, Heights, rangeOf, type Range } from "./heights";
+import { EvenHeights, Heights, rangeOf, towards, type Range } from "./heights";
+import { kept } from "./kept";
 import "./virtual-list.css";
 
 export interface VirtualListControl {
@@ -38,6 +39,8 @@ export interface VirtualListProps<T> {
 }
 
 const FIRST_SIGHT = 40;
+/** So many rows ahead of what is seen are drawn in one task. */
+const AT_ONCE = 3;
 const ROW_ROLES = { list: "listitem", tree: "presentation", group: undefined } as const;
 
 /** A list that draws only the rows in view, and the one that has the focus. */
@@ -45,6 +48,8 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   const { items, rowHeight, row, keyOf, overscan = 8, measured = false, scroller = "own", follow = false, role = "list" } = props;
   const box = useRef<HTMLDivElement>(null);
   const [range, setRange] = useState<Range>({ first: 0, end: FIRST_SIGHT });
+  const drawnRange = useRef(range);
+  drawnRange.current = range;
   const [focused, setFocused] = useState<number | null>(null);
   const latest = useRef(props);
   latest.current = props;
@@ -57,7 +62,9 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   const target = useRef<{ index: number; within: number; where: "start" | "center" | "nearest"; tries: number } | null>(null);
   const lastTop = useRef(0);
 
-  const outer = () => (scroller === "own" ? box.current! : scrollerOf(box.current!));
+  const around = useRef<HTMLElement | null>(null);
+  /** What scrolls. Found once, and again when a size changed: finding it reads many styles. */
+  const outer = () => (scroller === "own" ? box.current! : (around.current ??= scrollerOf(box.current!)));
   /** How far the list is scrolled, and how much of it is seen. */
   const sight = () => {
     const element = outer();
@@ -69,23 +76,39 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     outer().scrollTop += top - sight().top;
     lastTop.current = outer().scrollTop;
   };
-  const look = () => {
-    if (!box.current) return;
+  const draw = (next: Range) => setRange((before) => (before.first === next.first && before.end === next.end ? before : next));
+  const wanted = (beyond = latest.current.overscan ?? overscan) => {
     const { top, height } = sight();
-    const next = rangeOf(rows.current!, top, height, latest.current.overscan ?? overscan);
-    setRange((before) => (before.first === next.first && before.end === next.end ? before : next));
+    return rangeOf(rows.current!, top, height, beyond);
+  };
+  const look = () => {
+    if (box.current) draw(wanted());
+  };
+  const soon = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  /**
+   * Rows that are not seen yet are drawn a few at a time, each in a task of its own: the frame that scrolls has work enough.
+   * At once where what is seen is not drawn.
+   */
+  const lookSoon = () => {
+    if (!box.current) return;
+    const seen = wanted(0);
+    if (seen.first < drawnRange.current.first || seen.end > drawnRange.current.end) return look();
+    soon.current ??= setTimeout(() => {
+      soon.current = undefined;
+      if (box.current) draw(towards(drawnRange.current, wanted(), AT_ONCE));
+    });
   };
   const settle = () => {
-    const wanted = target.current;
-    if (!wanted) return;
+    const goal = target.current;
+    if (!goal) return;
     const { top, height } = sight();
-    const from = rows.current!.top(wanted.index) + wanted.within;
-    const high = rows.current!.height(wanted.index);
-    if (wanted.where === "center") scrollTo(Math.max(0, from - (height - high) / 2));
-    else if (wanted.where === "start" || from < top) scrollTo(from);
+    const from = rows.current!.top(goal.index) + goal.within;
+    const high = rows.current!.height(goal.index);
+    if (goal.where === "center") scrollTo(Math.max(0, from - (height - high) / 2));
+    else if (goal.where === "start" || from < top) scrollTo(from);
     else if (from + high > top + height) scrollTo(from + high - height);
     // Rows that come into view are measured, which may move the target: until nothing changes.
-    if ((wanted.tries -= 1) <= 0) target.current = null;
+    if ((goal.tries -= 1) <= 0) target.current = null;
   };
 
   useLayoutEffect(() => {
@@ -93,37 +116,47 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     const listened: EventTarget = element === document.documentElement ? window : element;
     const onScroll = () => {
       const { follow: following = false, onFollow } = latest.current;
-      const up = element.scrollTop < lastTop.current - 1;
+      // A box that grew is scrolled back by the browser, not by who reads.
+      const up = element.scrollTop < lastTop.current - 1 && element.clientHeight === lastHeight;
       lastTop.current = element.scrollTop;
+      lastHeight = element.clientHeight;
       const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 4;
       if (following && up && !atEnd) onFollow?.(false);
       else if (!following && !up && atEnd && element.scrollHeight > element.clientHeight) onFollow?.(true);
-      look();
+      lookSoon();
     };
+    let lastHeight = element.clientHeight;
     let width = box.current!.clientWidth;
     const resized = new ResizeObserver(() => {
+      around.current = null;
       if (rows.current instanceof Heights && box.current && box.current.clientWidth !== width) {
         width = box.current.clientWidth;
         const { top } = sight();
         const index = rows.current.at(top);
         target.current = { index, within: top - rows.current.top(index), where: "start", tries: 3 };
         rows.current.reset();
+        setTick((before) => before + 1);
       }
       look();
     });
     listened.addEventListener("scroll", onScroll, { passive: true });
     resized.observe(element);
     if (element !== box.current) resized.observe(box.current!);
-    return () => { listened.removeEventListener("scroll", onScroll); resized.disconnect(); };
+    return () => {
+      clearTimeout(soon.current);
+      soon.current = undefined;
+      listened.removeEventListener("scroll", onScroll);
+      resized.disconnect();
+    };
   }, [scroller]);
 
   useLayoutEffect(() => {
+    let changed = false;
     if (places instanceof Heights) {
       const { top } = sight();
       const anchor = places.at(top);
       let above = 0;
-      let changed = false;
-      for (const element of box.current!.querySelectorAll<HTMLElement>(":scope > .vlist-inner > [data-row]")) {
+      for (const element of rowsOf(box.current!)) {
         const index = Number(element.dataset["row"]);
         if (index >= places.count) continue;
         const change = places.set(index, element.offsetHeight);
@@ -140,17 +173,32 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       lastTop.current = element.scrollTop;
     }
     settle();
-    look();
+    // All that is drawn is as high as was thought: what was to be shown stands where it should.
+    if (!changed) target.current = null;
+    lookSoon();
   });
   const [, setTick] = useState(0);
 
   // Rows that grow by themselves, such as one that is opened, are measured again.
+  const grown = useRef<ResizeObserver | null>(null);
+  const watched = useRef(new Set<Element>());
   useLayoutEffect(() => {
     if (!measured) return;
-    const watch = new ResizeObserver(() => setTick((before) => before + 1));
-    for (const element of box.current!.querySelectorAll(":scope > .vlist-inner > [data-row]")) watch.observe(element);
-    return () => watch.disconnect();
-  }, [measured, range.first, range.end]);
+    grown.current = new ResizeObserver((all) => {
+      const changed = all.some(({ target: row }) => row.isConnected && (row as HTMLElement).offsetHeight !== rows.current!.height(rowOf(row)!));
+      if (changed) setTick((before) => before + 1);
+    });
+    return () => { grown.current!.disconnect(); watched.current.clear(); };
+  }, [measured]);
+  // Only rows that came are watched anew: each one that is begins with a look at it.
+  useLayoutEffect(() => {
+    if (!measured) return;
+    const before = watched.current;
+    const now = new Set<Element>(rowsOf(box.current!));
+    for (const row of before) if (!now.has(row)) grown.current!.unobserve(row);
+    for (const row of now) if (!before.has(row)) grown.current!.observe(row);
+    watched.current = now;
+  });
 
   useLayoutEffect(() => {
     if (!props.control) return;
@@ -158,6 +206,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       target.current = { index, within: 0, where, tries: measured ? 3 : 1 };
       settle();
       look();
+      setTick((before) => before + 1);
     };
     props.control.current = {
       show,
@@ -187,18 +236,42 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     >
       <div class="vlist-inner" role="presentation" style={{ height: `${places.top(items.length)}px`, minWidth: props.width ?? "" }}>
         {drawn.map((index) => (
-          <div
-            key={keyOf ? keyOf(items[index]!, index) : index} class="vlist-row" data-row={index} role={ROW_ROLES[role]}
-            style={{ transform: `translateY(${places.top(index)}px)`, ...(measured ? {} : { height: `${rowHeight}px` }) }}
-            {...(role === "list" ? { "aria-setsize": items.length, "aria-posinset": index + 1 } : {})}
-          >
-            {row(items[index]!, index)}
-          </div>
+          <Placed
+            key={keyOf ? keyOf(items[index]!, index) : index} item={items[index]!} index={index} row={row as Draw}
+            top={places.top(index)} height={measured ? null : rowHeight} role={ROW_ROLES[role]} count={role === "list" ? items.length : null}
+          />
         ))}
       </div>
     </div>
   );
 }
+
+type Draw = (item: unknown, index: number) => ComponentChildren;
+
+interface PlacedProps {
+  item: unknown;
+  index: number;
+  row: Draw;
+  top: number;
+  height: number | null;
+  role: "listitem" | "presentation" | undefined;
+  /** Of how many it is one, where that is said. */
+  count: number | null;
+}
+
+/** A row at its place. Scrolling draws only those that come: `row` is the same until what holds the list is drawn again. */
+const Placed = kept(function Placed({ item, index, row, top, height, role, count }: PlacedProps) {
+  return (
+    <div
+      class="vlist-row" data-row={index} role={role} style={{ top: `${top}px`, ...(height === null ? {} : { height: `${height}px` }) }}
+      {...(count === null ? {} : { "aria-setsize": count, "aria-posinset": index + 1 })}
+    >
+      {row(item, index)}
+    </div>
+  );
+});
+
+const rowsOf = (box: HTMLElement) => box.querySelectorAll<HTMLElement>(":scope > .vlist-inner > [data-row]");
 
 function rowOf(target: EventTarget | null): number | null {
   const element = (target as Element | null)?.closest?.<HTMLElement>("[data-row]");

@@ -89,3 +89,11 @@ export function rangeOf(rows: { count: number; at(place: number): number }, top:
   if (rows.count === 0) return { first: 0, end: 0 };
   return { first: Math.max(0, rows.at(top) - overscan), end: Math.min(rows.count, rows.at(top + height) + 1 + overscan) };
 }
+
+/** From what is drawn towards what is wanted: no more than so many rows come at once, unless nothing that is drawn stays. */
+export function towards(drawn: Range, wanted: Range, atOnce: number): Range {
+  if (wanted.first >= drawn.end || wanted.end <= drawn.first) return wanted;
+  const end = Math.min(wanted.end, drawn.end + atOnce);
+  const left = atOnce - Math.max(0, end - drawn.end);
+  return { first: Math.max(wanted.first, drawn.first - left), end };
+}

@@ -1,7 +1,7 @@
+import { useComputed, useSignalEffect } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import type { State } from "../api/types";
 import { setTitle } from "../frame/title";
 import type { RunFeed } from "../live/feed";
 import { watchRun } from "../live/watch";
@@ -20,6 +20,7 @@ import { useDurations } from "./head/useDurations";
 import { useEndings } from "./head/useEndings";
 import { Views } from "./head/Views";
 import { OpenedStep } from "./OpenedStep";
+import { useOutline, usePart } from "./parts";
 import { runPercent } from "./progress/percent";
 import { useRunKeys } from "./runKeys";
 import { titleOf } from "./steps/secondLine";
@@ -40,15 +41,17 @@ const VIEWS: Record<Exclude<RunView, "steps">, Load> = {
 export default function RunPage({ runId }: { runId: string }) {
   const feed = useMemo(() => watchRun(runId), [runId]);
   useEffect(() => () => feed.close(), [feed]);
-  const state = feed.state.value;
+  const known = useComputed(() => feed.state.value !== null);
   switch (feed.shown.value) {
     case "unknown": return <Unknown runId={runId} />;
     case "failed": return <Failed error={feed.problem.value} retry={() => void feed.refresh()} />;
-    default: return state === null ? <Loading /> : <Shown feed={feed} state={state} />;
+    default: return known.value ? <Shown feed={feed} /> : <Loading />;
   }
 }
 
-function Shown({ feed, state }: { feed: RunFeed; state: State }) {
+/** Drawn again when anything but progress changes; what shows progress follows the feed by itself. */
+function Shown({ feed }: { feed: RunFeed }) {
+  const state = useOutline(feed).value;
   const at = route.value;
   const [view, open, tab] = at.page === "run" ? [at.view, at.step, at.tab] : ["steps" as const, null, "log" as const];
   const controls = useControls(feed);
@@ -61,8 +64,8 @@ function Shown({ feed, state }: { feed: RunFeed; state: State }) {
   useRunKeys({ feed, controls, list, marked, setMarked });
   usePlace(open, list);
 
-  const percent = Math.floor(runPercent(state));
-  useEffect(() => setTitle(pageTitle(state, percent), state.name), [state.status, state.stopping, state.name, percent]);
+  const title = usePart(feed, (newest) => pageTitle(newest, runPercent(newest)));
+  useSignalEffect(() => setTitle(title.value, feed.state.peek()!.name));
 
   const actions = useMemo<RowActions>(() => ({
     answer: (key) => controls.askStep("answer", key),
@@ -77,7 +80,7 @@ function Shown({ feed, state }: { feed: RunFeed; state: State }) {
     <div class={`run-page${open === null ? "" : " run-page-open"}${connection.kind === "offline" ? " run-page-away" : ""}`}>
       <div class="run-page-head" ref={head}>
         <RunHead
-          state={state} durations={durations} arrival={arrival} connection={connection}
+          feed={feed} state={state} durations={durations} arrival={arrival} connection={connection}
           controls={<RunControls feed={feed} state={state} ask={controls.askRun} copy={(form) => void copyWorkflow(feed.runId, form)} />}
         />
         <Views state={state} view={view} />

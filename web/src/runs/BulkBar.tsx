@@ -1,5 +1,6 @@
 import type { RunShown } from "../api/types";
-import { BULK_WORDS, BULKS, type Bulk, counted, wouldAct } from "./bulk";
+import { counted } from "../format/counts";
+import { BULK_WORDS, BULKS, type Bulk, wouldAct } from "./bulk";
 import "./bulk.css";
 
 export interface BulkBarProps {

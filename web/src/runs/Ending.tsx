@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
+import { counted } from "../format/counts";
 import { messageOf } from "../parts/Failed";
-import { counted } from "./bulk";
 import type { Looked, Older } from "./run-list";
 
 export interface EndingProps {

@@ -1,5 +1,6 @@
 // Controls of many runs at once: what each will do, said before it is done.
 import type { RunShown } from "../api/types";
+import { counted } from "../format/counts";
 import { shownRunStatus, STATUSES, type Status } from "../theme/statuses";
 
 export type Bulk = "stop" | "pause" | "resume" | "retry";
@@ -69,4 +70,3 @@ export function outcomeWords(bulk: Bulk, asked: number, refused: readonly Refuse
   return `${counted(done, "run was", "runs were")} ${word}, ${refused.length} ${refused.length === 1 ? "was" : "were"} refused.`;
 }
 
-export const counted = (count: number, one: string, many: string): string => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

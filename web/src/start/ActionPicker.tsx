@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
 import type { Action } from "../api/types";
+import { counted } from "../format/counts";
 import { Dialog } from "../parts/Dialog";
 import { me, may } from "../session";
 import { Marked } from "./form/Marked";
@@ -52,7 +53,7 @@ export function ActionPicker({ actions, pick, close }: { actions: readonly Actio
         {shown.length === 0 && <li class="muted small start-action-none">No action is called so.</li>}
       </ul>
       <div class="start-actions-foot">
-        <span class="muted small" role="status">{added > 0 ? (added === 1 ? "1 step added" : `${added} steps added`) : "Enter adds it; with Ctrl the list stays open."}</span>
+        <span class="muted small" role="status">{added > 0 ? `${counted(added, "step")} added` : "Enter adds it; with Ctrl the list stays open."}</span>
         <button type="button" class="button" onClick={close}>{added > 0 ? "Done" : "Cancel"}</button>
       </div>
     </Dialog>

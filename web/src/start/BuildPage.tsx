@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Problem } from "../api/client";
 import type { Json, JsonObject } from "../api/types";
+import { counted } from "../format/counts";
 import { bindKeys } from "../keys";
 import { me, whyNotOperator } from "../session";
 import { ActionPicker } from "./ActionPicker";
@@ -15,7 +16,7 @@ import { JsonInput } from "./form/JsonInput";
 import { faultsWithin } from "./form/pointer";
 import { SchemaForm } from "./form/SchemaForm";
 import { PanelTools } from "./PanelTools";
-import { PasteJson } from "./PasteJson";
+import { PasteWorkflow } from "./PasteWorkflow";
 import { OPTIONS_SCHEMA } from "./policySchema";
 import { Replaced } from "./Replaced";
 import { SaveTemplate } from "./SaveTemplate";
@@ -100,7 +101,7 @@ export function BuildPage() {
                 </select>
               </label>
             )}
-            <button type="button" class="button plain" onClick={() => setDialog("paste")}>Paste JSON</button>
+            <button type="button" class="button plain" onClick={() => setDialog("paste")}>Paste YAML or JSON</button>
           </div>
           {faults["/steps"] !== undefined && editor.tried && <p class="fault small" role="alert">{faults["/steps"]}</p>}
           <StepList editor={editor} held={false} whole />
@@ -113,7 +114,7 @@ export function BuildPage() {
         summary={
           <>
             <p class="start-panel-name">{draft.name || "workflow"}</p>
-            <p class="muted small">{on === 1 ? "1 step" : `${on} steps`}{graph ? ", by what each needs" : on > 1 ? ", one after the other" : ""}</p>
+            <p class="muted small">{counted(on, "step")}{graph ? ", by what each needs" : on > 1 ? ", one after the other" : ""}</p>
             {needsHost && <p class={`start-panel-host mono${"target" in read ? "" : " muted"}`}>{"target" in read ? addressOf(read.target) : "no host yet"}</p>}
           </>
         }
@@ -125,7 +126,7 @@ export function BuildPage() {
         }
       />
       {dialog === "add" && <ActionPicker actions={[...actions.value!.values()]} pick={(action) => add(action.name)} close={() => setDialog(null)} />}
-      {dialog === "paste" && <PasteJson replaces={draft.steps.length} put={(next) => { replaceDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
+      {dialog === "paste" && <PasteWorkflow replaces={draft.steps.length} put={(next) => { replaceDraft(NAME, next); forget(); }} close={() => setDialog(null)} />}
       {dialog === "save" && <SaveTemplate editor={editor} templateId={draft.templateId} close={() => setDialog(null)} saved={(id) => change((now) => ({ ...now, templateId: id }))} />}
     </div>
   );

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, Problem } from "../api/client";
 import type { State } from "../api/types";
+import { countedOf } from "../format/counts";
 import { duration } from "../format/durations";
 import { messageOf } from "../parts/Failed";
 import { say } from "../parts/notices";
@@ -23,6 +24,7 @@ import { Replaced } from "./Replaced";
 import { SaveTemplate } from "./SaveTemplate";
 import { StartPanel } from "./StartPanel";
 import { StepList } from "./StepList";
+import { runLabel } from "./summary";
 import { addressOf, readTarget } from "./target";
 import { firstPlace, useEditor } from "./useEditor";
 import { useHostRun } from "./useHostRun";
@@ -149,13 +151,13 @@ export function HostPage({ templateId }: { templateId: string | null }) {
         </section>
       </div>
       <StartPanel
-        editor={editor} phase={phase} start={() => void start()} label={on === draft.steps.length ? `Run all ${on} steps` : on === 1 ? "Run 1 step" : `Run ${on} steps`}
+        editor={editor} phase={phase} start={() => void start()} label={runLabel(on, draft.steps.length)}
         instead={host.active === null ? undefined : <HostRunStrip run={host.active} refresh={host.refresh} />}
         before={host.state !== null && !host.state.active ? <Ended state={host.state} /> : undefined}
         summary={
           <>
             <p class={`start-panel-host mono${address === null ? " muted" : ""}`}>{address ?? "no host yet"}</p>
-            <p class="muted small">{on} of {draft.steps.length} steps{Number(draft.delay) > 0 ? `, ${draft.delay} s between them` : ""}</p>
+            <p class="muted small">{countedOf(on, draft.steps.length, "step")}{Number(draft.delay) > 0 ? `, ${draft.delay} s between them` : ""}</p>
           </>
         }
         tools={

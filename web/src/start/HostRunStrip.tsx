@@ -1,3 +1,4 @@
+import { countedOf } from "../format/counts";
 import { Bar } from "../parts/Bar";
 import { StatusBadge } from "../parts/StatusMark";
 import { paths } from "../router";
@@ -19,7 +20,7 @@ export function HostRunStrip({ run, refresh }: { run: NonNullable<HostRun["activ
       </p>
       <span class="tone-accent"><Bar percent={run.percent} label="Progress of the run" /></span>
       <p class="small">
-        {step ? `Step ${step.index + 1} of ${run.total_steps} is ${step.waiting_for ? "waiting" : "running"} on the server: ${step.label}.` : `${run.counts.completed} of ${run.total_steps} steps are done.`} You can close this page.
+        {step ? `Step ${step.index + 1} of ${run.total_steps} is ${step.waiting_for ? "waiting" : "running"} on the server: ${step.label}.` : `${countedOf(run.counts.completed, run.total_steps, "step is", "steps are")} done.`} You can close this page.
       </p>
       <button type="button" class="button danger start-go start-stop" disabled={stopping || why !== null} title={why ?? `Stop ${run.workflow_id}`} onClick={() => void stop()}>
         {stopping ? "Stopping…" : "Stop run"}

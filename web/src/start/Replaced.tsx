@@ -1,3 +1,4 @@
+import { counted } from "../format/counts";
 import { draftNamed, forgetReplaced, replacedOf, undoReplace } from "./drafts";
 
 /** Says that another draft took the place of the one before, and brings it back; nothing when there is none. */
@@ -7,7 +8,7 @@ export function Replaced({ name, undone }: { name: string; undone: () => void })
   const steps = before.steps.length;
   return (
     <p class="start-from small" role="status">
-      What was here before is kept{steps > 0 && ` (${steps === 1 ? "1 step" : `${steps} steps`})`}.{" "}
+      What was here before is kept{steps > 0 && ` (${counted(steps, "step")})`}.{" "}
       <button type="button" class="start-link" onClick={() => { undoReplace(name); undone(); }}>Undo</button>{" "}
       <button type="button" class="start-link" onClick={() => forgetReplaced(name)}>Dismiss</button>
     </p>

@@ -1,9 +1,12 @@
+import { useState } from "preact/hooks";
+
 import type { Action, Json, JsonObject } from "../api/types";
 import type { StepDraft } from "./draft";
 import { faultsWithin, type Faults } from "./form/pointer";
 import { SchemaForm } from "./form/SchemaForm";
 import { isObject, type Schema } from "./form/schema";
 import { JsonInput } from "./form/JsonInput";
+import { keysLike, MANY_STEPS } from "./many";
 import { POLICY_SCHEMA } from "./policySchema";
 
 const { on_failure: _ownField, ...FIELDS } = POLICY_SCHEMA.properties!;
@@ -58,19 +61,40 @@ function schemaFor(action: Action | undefined): Schema {
 function Needs({ step, steps, fault, disabled, set }: { step: StepDraft; steps: readonly StepDraft[]; fault: string | undefined; disabled: boolean; set: StepPolicyProps["set"] }) {
   const needs = step.needs ?? [];
   const known = new Set(steps.map((one) => one.key));
-  const choices = [...steps.filter((one) => one.id !== step.id).map((one) => one.key), ...needs.filter((need) => !known.has(need))];
+  const others = steps.filter((one) => one.id !== step.id).map((one) => one.key);
+  const many = others.length > MANY_STEPS;
+  const choices = many ? needs : [...others, ...needs.filter((need) => !known.has(need))];
   return (
     <fieldset class="start-needs" data-place={`/steps/${step.id}/needs`} disabled={disabled}>
       <legend>Begins after</legend>
-      {choices.length === 0 && <span class="muted small">There is no other step.</span>}
+      {choices.length === 0 && !many && <span class="muted small">There is no other step.</span>}
       {choices.map((key) => (
         <label key={key} class={`start-chip mono${needs.includes(key) ? " start-chip-on" : ""}`}>
           <input type="checkbox" class="sr-only" checked={needs.includes(key)} onChange={(event) => set({ needs: event.currentTarget.checked ? [...needs, key] : needs.filter((need) => need !== key) })} />
           {key}
         </label>
       ))}
+      {many && <AddNeed id={`${step.id}-need`} keys={others} chosen={needs} add={(key) => set({ needs: [...needs, key] })} />}
       {fault !== undefined ? <p class="fault" role="alert">{fault}</p> : <p class="hint">{needs.length === 0 ? "Begins at once." : ""}</p>}
     </fieldset>
+  );
+}
+
+/** Of very many steps one is named, not picked from a wall of them. */
+function AddNeed({ id, keys, chosen, add }: { id: string; keys: readonly string[]; chosen: readonly string[]; add: (key: string) => void }) {
+  const [text, setText] = useState("");
+  const known = keys.includes(text) && !chosen.includes(text);
+  const shown = text === "" ? [] : keysLike(keys, text, chosen);
+  const take = () => { if (known) { add(text); setText(""); } };
+  return (
+    <span class="start-unit">
+      <input
+        type="text" class="mono" value={text} list={`${id}-keys`} placeholder="key of a step" aria-label="Add a step that this one begins after" spellcheck={false} autocomplete="off"
+        onInput={(event) => setText(event.currentTarget.value)} onKeyDown={(event) => { if (event.key === "Enter") { event.preventDefault(); take(); } }}
+      />
+      <datalist id={`${id}-keys`}>{shown.map((key) => <option key={key} value={key} />)}</datalist>
+      <button type="button" class="button" disabled={!known} onClick={take}>Add</button>
+    </span>
   );
 }
 

@@ -1,4 +1,5 @@
 import type { StepState } from "../api/types";
+import { counted } from "../format/counts";
 import { duration } from "../format/durations";
 import { Menu, type MenuItem } from "../parts/Menu";
 import { StatusMark } from "../parts/StatusMark";
@@ -14,6 +15,8 @@ import type { Reorder } from "./useReorder";
 import type { StepListProps } from "./StepList";
 
 interface StepRowProps extends Pick<StepListProps, "editor" | "held" | "whole" | "runAlone"> {
+  /** What the row is in its list. */
+  as: "li" | "div";
   step: StepDraft;
   index: number;
   last: boolean;
@@ -30,7 +33,7 @@ interface StepRowProps extends Pick<StepListProps, "editor" | "held" | "whole" |
 
 /** One step of the list: a line, and below it, when it is open, all that may be said about it. */
 export function StepRow(props: StepRowProps) {
-  const { step, index, editor, held, whole, runAlone, state, handle, dragged } = props;
+  const { as: Row, step, index, editor, held, whole, runAlone, state, handle, dragged } = props;
   const open = editor.isOpen(step.id);
   const action = editor.known.actions.get(step.action);
   const faults = faultsWithin(editor.faults, `/steps/${step.id}`);
@@ -38,7 +41,7 @@ export function StepRow(props: StepRowProps) {
   const name = step.label || step.key;
   const panel = `${step.id}-panel`;
   return (
-    <li class={`start-step${step.enabled ? "" : " start-step-off"}${dragged ? " start-step-dragged" : ""}${open ? " start-step-open" : ""}`} data-place={`/steps/${step.id}`}>
+    <Row class={`start-step${step.enabled ? "" : " start-step-off"}${dragged ? " start-step-dragged" : ""}${open ? " start-step-open" : ""}`} data-place={`/steps/${step.id}`} data-index={index}>
       <div class="start-step-line">
         <button
           type="button" class="start-handle" disabled={held} {...handle} aria-label={`Move ${name}: drag it, or use the arrow keys`} title="Drag, or use the arrow keys"
@@ -62,7 +65,7 @@ export function StepRow(props: StepRowProps) {
             <span class="start-step-title">{name}</span>
             <StepLine step={step} state={state} needed={editor.tried || count === 0 ? null : Object.keys(faults)} summary={action?.summary} />
           </span>
-          {count > 0 && editor.tried && <span class="start-faults tone-red">{count === 1 ? "1 fault" : `${count} faults`}</span>}
+          {count > 0 && editor.tried && <span class="start-faults tone-red">{counted(count, "fault")}</span>}
           <code class="start-step-action truncate">{step.action}</code>
           <svg class="start-chevron" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true"><path d="M3 4.5 6 7.5 9 4.5" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" /></svg>
         </button>
@@ -91,7 +94,7 @@ export function StepRow(props: StepRowProps) {
           {whole && <StepPolicy step={step} steps={editor.draft.steps} graph={props.graph} action={action} faults={faults} disabled={held} set={props.set} showAll={editor.tried} />}
         </div>
       )}
-    </li>
+    </Row>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
 import type { TemplateHead } from "../api/types";
+import { counted } from "../format/counts";
 import { ago, exactTime } from "../format/times";
 import { now } from "../now";
 
@@ -28,7 +29,7 @@ export function TemplateList({ templates }: { templates: readonly TemplateHead[]
                 <span class="start-step-title">{one.name}</span>
                 <span class="start-step-line-two truncate"><span class="mono">{one.template_id}</span></span>
               </span>
-              <span class="muted small start-template-steps">{one.total_steps === 1 ? "1 step" : `${one.total_steps} steps`}</span>
+              <span class="muted small start-template-steps">{counted(one.total_steps, "step")}</span>
               <span class="muted small start-template-by" title={exactTime(one.updated_at)}>{ago(one.updated_at, now.value)} by {one.updated_by}</span>
             </a>
           </li>

@@ -1,27 +1,34 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { Problem } from "../api/client";
 import type { JsonObject, Template } from "../api/types";
+import { counted } from "../format/counts";
 import { ago, exactTime } from "../format/times";
 import { now } from "../now";
 import { Failed } from "../parts/Failed";
+import { VirtualList } from "../parts/VirtualList";
 import { go } from "../router";
 import { showRun } from "./begun";
 import { readTemplate } from "./catalogue";
 import { ConnectionField } from "./ConnectionField";
 import { CopyMenu } from "./CopyMenu";
-import { draftOf, type Draft } from "./draft";
+import { draftOf, type Draft, type StepDraft } from "./draft";
 import { draftNamed, keepDraft, replaceDraft } from "./drafts";
 import { faultsWithin } from "./form/pointer";
 import { Marked } from "./form/Marked";
 import { SchemaForm } from "./form/SchemaForm";
 import { isObject } from "./form/schema";
+import { MANY_STEPS } from "./many";
 import { StartPanel } from "./StartPanel";
 import { paramsRead, paramsSchema, stepSummary } from "./summary";
 import { addressOf, readTarget } from "./target";
 import { useEditor } from "./useEditor";
 import { useLaunch } from "./useLaunch";
 import { useRecentHosts } from "./useRecentHosts";
+
+/** Of a step that is one line and the one below it. */
+const STEP_HEIGHT = 49;
 
 /** Start a template: its steps as they are, its host and parameters as they are wanted this time. */
 export function TemplatePage({ templateId }: { templateId: string }) {
@@ -95,21 +102,21 @@ function TemplateForm({ template }: { template: Template }) {
         </section>
         <section aria-labelledby="start-steps-title">
           <div class="start-steps-head"><h2 id="start-steps-title">Steps</h2><span class="muted small">{on === draft.steps.length ? on : `${on} of ${draft.steps.length} switched on`}</span></div>
-          <ol class="start-steps" data-place="/steps">
-            {draft.steps.map((step, index) => {
+          <PlainSteps steps={draft.steps}>
+            {(step, index, Row) => {
               const wrong = Object.values(faultsWithin(faults, `/steps/${step.id}`))[0];
               return (
-                <li key={step.id} class={`start-step start-step-plain${step.enabled ? "" : " start-step-off"}`} data-place={`/steps/${step.id}`}>
+                <Row key={step.id} class={`start-step start-step-plain${step.enabled ? "" : " start-step-off"}`} data-place={`/steps/${step.id}`}>
                   <span class="start-step-number">{index + 1}</span>
                   <span class="start-step-text">
                     <span class="start-step-title">{step.label || step.key}{!step.enabled && <span class="muted"> (switched off)</span>}</span>
                     {wrong !== undefined && editor.tried ? <span class="start-step-line-two tone-red">{wrong}</span> : <span class="start-step-line-two truncate">{step.needs === null ? "" : step.needs.length === 0 ? "at once · " : `after ${step.needs.join(", ")} · `}{stepSummary(step) ?? <Marked text={editor.known.actions.get(step.action)?.summary ?? step.key} />}</span>}
                   </span>
                   <code class="start-step-action truncate">{step.action}</code>
-                </li>
+                </Row>
               );
-            })}
-          </ol>
+            }}
+          </PlainSteps>
         </section>
       </div>
       <StartPanel
@@ -117,12 +124,23 @@ function TemplateForm({ template }: { template: Template }) {
         summary={
           <>
             <p class="start-panel-name">{template.name}</p>
-            <p class="muted small">{on === 1 ? "1 step" : `${on} steps`}</p>
+            <p class="muted small">{counted(on, "step")}</p>
             {needsHost && <p class={`start-panel-host mono${"target" in target ? "" : " muted"}`}>{"target" in target ? addressOf(target.target) : "no host yet"}</p>}
           </>
         }
         tools={<CopyMenu workflow={() => body} />}
       />
+    </div>
+  );
+}
+
+/** Steps that are not changed here. Of many only those in view are drawn. */
+function PlainSteps({ steps, children }: { steps: readonly StepDraft[]; children: (step: StepDraft, index: number, Row: "li" | "div") => ComponentChildren }) {
+  return (
+    <div data-place="/steps">
+      {steps.length > MANY_STEPS
+        ? <VirtualList class="start-steps start-steps-many" label="Steps" items={steps} rowHeight={STEP_HEIGHT} measured scroller="outer" keyOf={(step) => step.id} row={(step, index) => children(step, index, "div")} />
+        : <ol class="start-steps">{steps.map((step, index) => children(step, index, "li"))}</ol>}
     </div>
   );
 }

@@ -108,22 +108,26 @@ function checkOrder(draft: Draft, say: (place: string, message: string) => void)
 
 function checkReads(draft: Draft, steps: Map<string, StepDraft>, graph: boolean, say: (place: string, message: string) => void): void {
   const places = new Map(draft.steps.map((step, index) => [step.key, index]));
+  const standsInFor = new Map<string, string[]>();
+  for (const step of draft.steps) {
+    const fallback = fallbackOf(step);
+    if (fallback !== null) standsInFor.set(fallback, [...(standsInFor.get(fallback) ?? []), step.key]);
+  }
   draft.steps.forEach((step, index) => {
     if (!step.enabled) return;
     for (const [name, value] of Object.entries(step.params)) {
       for (const key of referencedSteps(value)) {
-        const before = places.has(key) && (graph ? isBefore(steps, step, key) : places.get(key)! < index || fallbackOf(step) !== null);
+        const before = places.has(key) && (graph ? isBefore(steps, standsInFor, step, key) : places.get(key)! < index || fallbackOf(step) !== null);
         if (!before) say(child(`/steps/${step.id}/params`, name), places.has(key) ? `The step ${key} does not come before this one.` : `There is no step ${key}.`);
       }
     }
   });
 }
 
-function isBefore(steps: Map<string, StepDraft>, step: StepDraft, key: string): boolean {
+function isBefore(steps: Map<string, StepDraft>, standsInFor: Map<string, string[]>, step: StepDraft, key: string): boolean {
   const seen = new Set<string>();
-  const todo = [...(step.needs ?? [])];
   // A step that stands in for another comes before whoever needs that one, and behind it; the server looks closer.
-  for (const one of steps.values()) if (fallbackOf(one) === step.key) todo.push(one.key);
+  const todo = [...(step.needs ?? []), ...(standsInFor.get(step.key) ?? [])];
   while (todo.length > 0) {
     const need = todo.pop()!;
     if (need === key) return true;

@@ -5,7 +5,19 @@ export function moved<T>(list: readonly T[], from: number, to: number): T[] {
   return item === undefined ? [...list] : list.toSpliced(from, 1).toSpliced(at, 0, item);
 }
 
-/** Where a dragged row belongs: behind all others whose middle is above the pointer. `rows` in order, with the dragged one. */
-export function placeAt(y: number, rows: readonly { top: number; bottom: number }[], dragged: number): number {
-  return rows.filter((row, index) => index !== dragged && (row.top + row.bottom) / 2 < y).length;
+/** A row of the list as it stands in the window; of a long list only some are drawn. */
+export interface RowPlace {
+  index: number;
+  top: number;
+  bottom: number;
+}
+
+/** Where a dragged row belongs: behind all others whose middle is above the pointer. */
+export function placeAt(y: number, rows: readonly RowPlace[], dragged: number): number {
+  const others = rows.filter((row) => row.index !== dragged).sort((one, other) => one.index - other.index);
+  const above = others.findLast((row) => (row.top + row.bottom) / 2 < y);
+  // What is behind the dragged row moves up when it is taken out.
+  const at = (index: number) => (index > dragged ? index - 1 : index);
+  if (above !== undefined) return at(above.index) + 1;
+  return others[0] === undefined ? dragged : at(others[0].index);
 }

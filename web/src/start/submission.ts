@@ -1,4 +1,6 @@
-// Sends a start so that it happens once, whatever becomes of the answers: the run's id is made here and kept until an answer came.
+// Sends a start so that it happens once, whatever becomes of the answers: the run's id is made here and kept until the server
+// said yes, or no to this very start.
+import { Problem } from "../api/client";
 import type { JsonObject, Started } from "../api/types";
 import { isUnanswered } from "./problems";
 
@@ -34,12 +36,19 @@ export async function startOnce(workflow: JsonObject, means: Means): Promise<Sta
       return started;
     } catch (error) {
       const pause = PAUSES_MS[attempt - 1];
-      if (!isUnanswered(error)) means.memory.write(null);
+      if (isNo(error)) means.memory.write(null);
       if (!isUnanswered(error) || pause === undefined) throw error;
       await means.wait(pause);
     }
   }
 }
+
+// Said before the start was looked at: one that was sent before, whose answer was lost, may have happened all the same.
+const NOT_LOOKED_AT = [401, 408, 429];
+
+/** Whether the server refused this start itself: then nothing was started under its id. */
+const isNo = (error: unknown): boolean =>
+  error instanceof Problem && error.status >= 400 && error.status < 500 && !NOT_LOOKED_AT.includes(error.status);
 
 /** `workflow_<ms>_<random>`, as the server makes them. */
 export function newRunId(now = Date.now()): string {

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../api/types";
+import { counted } from "../format/counts";
 import type { StepDraft } from "./draft";
 import { isObject } from "./form/schema";
 import { unparsedText } from "./form/unparsed";
@@ -20,6 +21,9 @@ function valueSummary(value: Json): string {
 }
 
 const clipped = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** What the button says that starts so many of all steps. */
+export const runLabel = (on: number, all: number): string => (on === 0 ? "Run" : `Run ${on === all && all > 1 ? "all " : ""}${counted(on, "step")}`);
 
 /** Names of run parameters that a workflow reads by `{{ params.name }}`, in the order they are met. */
 export function paramsRead(value: unknown, found = new Set<string>()): Set<string> {

@@ -29,6 +29,8 @@ export interface Editor {
   setOpen: (stepId: string, open: boolean) => void;
   /** Show a place, open what it is in, and put the focus there. */
   reveal: (place: string) => void;
+  /** The place that was last to be shown. A list that does not draw all of its steps brings it into view itself. */
+  wanted: { place: string } | null;
   /** Say that it is about to be sent. False, with the focus on the first fault, when it cannot be. */
   ready: () => boolean;
   refused: (problem: Problem, sent: Draft, stepIds: readonly string[]) => void;
@@ -56,7 +58,7 @@ export function useEditor(name: string, begin: () => Draft, from: readonly unkno
   useLayoutEffect(() => {
     if (wanted === null || done.current === wanted) return;
     done.current = wanted;
-    focusPlace(document, wanted.place);
+    if (isDrawn(wanted.place)) focusPlace(document, wanted.place);
   });
 
   const setOpen = (stepId: string, isOpen: boolean) =>
@@ -73,7 +75,7 @@ export function useEditor(name: string, begin: () => Draft, from: readonly unkno
   };
 
   return {
-    draft, faults, tried, known, setOpen, reveal,
+    draft, faults, tried, known, setOpen, reveal, wanted,
     change: (next) => keepDraft(name, next(draftNamed(name).peek() ?? first)),
     isOpen: (stepId) => open.has(stepId),
     ready() {
@@ -90,6 +92,12 @@ export function useEditor(name: string, begin: () => Draft, from: readonly unkno
       if (place !== null && place !== "") reveal(place);
     },
   };
+}
+
+/** Whether the step that a place is in stands in the document; what is in no step always does. */
+function isDrawn(place: string): boolean {
+  const [kind, id] = segments(place);
+  return kind !== "steps" || id === undefined || document.querySelector(`[data-place="/steps/${CSS.escape(id)}"]`) !== null;
 }
 
 /** The part of a draft that a fault is about. */

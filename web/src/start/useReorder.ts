@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { placeAt } from "./reorder";
+import { placeAt, type RowPlace } from "./reorder";
 
 export interface Reorder {
   /** The item that is being dragged. */
@@ -9,8 +9,10 @@ export interface Reorder {
   handle: (id: string) => { onPointerDown: (event: PointerEvent) => void; onKeyDown: (event: KeyboardEvent) => void };
 }
 
-/** Move the items of a list by dragging a handle, with the mouse or a finger, or by its arrow keys. `rows` finds their elements, in order. */
-export function useReorder(ids: readonly string[], rows: () => Element[], move: (from: number, to: number) => void, say: (text: string) => void): Reorder {
+/** Move the items of a list by dragging a handle, with the mouse or a finger, or by its arrow keys. `focus` brings the handle of a row into view that may not be drawn. */
+export function useReorder(
+  ids: readonly string[], rows: () => RowPlace[], move: (from: number, to: number) => void, say: (text: string) => void, focus?: (index: number) => void,
+): Reorder {
   const [drag, setDrag] = useState<{ id: string; pointer: number } | null>(null);
   // What the listeners below read is of the latest drawing.
   const now = useRef({ ids, rows, move });
@@ -22,7 +24,7 @@ export function useReorder(ids: readonly string[], rows: () => Element[], move: 
       if (event.pointerId !== drag.pointer) return;
       const { ids, rows, move } = now.current;
       const from = ids.indexOf(drag.id);
-      const to = placeAt(event.clientY, rows().map((row) => row.getBoundingClientRect()), from);
+      const to = placeAt(event.clientY, rows(), from);
       if (from >= 0 && to !== from) move(from, to);
     };
     const onEnd = (event: PointerEvent) => { if (event.pointerId === drag.pointer) setDrag(null); };
@@ -52,7 +54,7 @@ export function useReorder(ids: readonly string[], rows: () => Element[], move: 
       move(from, to);
       say(`Step ${to + 1} of ${ids.length}`);
       // The row is put elsewhere in the document, which takes the focus.
-      requestAnimationFrame(() => button.focus());
+      requestAnimationFrame(() => (focus ? focus(to) : button.focus()));
     },
   });
   return { dragged: drag?.id ?? null, handle };

@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { backoffMs } from "../../src/live/backoff";
-import { perFrame } from "../../src/live/frames";
+import { paced } from "../../src/live/pace";
 import { isBehind, stepTo } from "../../src/live/position";
 import { share } from "../../src/live/share";
 import { worst } from "../../src/live/worst";
@@ -74,86 +74,69 @@ describe("the worst of several connections", () => {
   });
 });
 
-describe("work once a frame", () => {
-  afterEach(() => {
-    vi.useRealTimers();
-    vi.unstubAllGlobals();
-  });
+describe("work a few times a second", () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
 
-  function frames() {
-    vi.useFakeTimers();
-    const asked = new Map<number, () => void>();
-    let last = 0;
-    vi.stubGlobal("requestAnimationFrame", (run: () => void) => (asked.set(++last, run), last));
-    vi.stubGlobal("cancelAnimationFrame", (id: number) => asked.delete(id));
-    return {
-      draw: () => {
-        const due = [...asked.values()];
-        asked.clear();
-        for (const run of due) run();
-      },
-      asked,
-    };
-  }
-
-  it("is done once however often it is asked for", () => {
-    const { draw, asked } = frames();
+  it("is done once however often it is asked for, in a task of its own", () => {
     const run = vi.fn();
-    const { ask } = perFrame(run);
+    const { ask } = paced(run);
     for (let count = 0; count < 20; count += 1) ask();
-    expect(asked.size).toBe(1);
     expect(run).not.toHaveBeenCalled();
-    draw();
-    expect(run).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(1000);
     expect(run).toHaveBeenCalledTimes(1);
     ask();
-    draw();
+    vi.advanceTimersByTime(0);
     expect(run).toHaveBeenCalledTimes(2);
   });
 
-  it("is done without frames on a hidden page, and not when it was called off", () => {
-    const { asked } = frames();
+  it("is not done when it was called off", () => {
     const run = vi.fn();
-    const { ask, cancel } = perFrame(run);
-    ask();
-    vi.advanceTimersByTime(250);
-    expect(run).toHaveBeenCalledTimes(1);
-    expect(asked.size).toBe(0);
+    const { ask, cancel } = paced(run, 100);
     ask();
     cancel();
     vi.advanceTimersByTime(1000);
+    expect(run).not.toHaveBeenCalled();
+    ask();
+    vi.advanceTimersByTime(0);
     expect(run).toHaveBeenCalledTimes(1);
   });
 
   it("is done at once after a while, and then no more often than it may be", () => {
-    const { draw, asked } = frames();
     const run = vi.fn();
-    const { ask } = perFrame(run, 100);
+    const { ask } = paced(run, 100);
     ask();
-    draw();
+    vi.advanceTimersByTime(0);
     expect(run).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(20);
     ask();
     ask();
     vi.advanceTimersByTime(79);
-    expect(asked.size).toBe(0);
+    expect(run).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(1);
-    draw();
     expect(run).toHaveBeenCalledTimes(2);
     vi.advanceTimersByTime(500);
     ask();
-    expect(asked.size).toBe(1);
+    vi.advanceTimersByTime(0);
+    expect(run).toHaveBeenCalledTimes(3);
+  });
+
+  it("waits no longer when the clock of the device is set back", () => {
+    const run = vi.fn();
+    const { ask } = paced(run, 100);
+    ask();
+    vi.advanceTimersByTime(0);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    ask();
+    vi.advanceTimersByTime(100);
+    expect(run).toHaveBeenCalledTimes(2);
   });
 
   it("may be asked for again from within", () => {
-    const { draw } = frames();
     let left = 3;
-    const { ask } = perFrame(() => { if (--left > 0) ask(); });
+    const { ask } = paced(() => { if (--left > 0) ask(); }, 100);
     ask();
-    draw();
-    draw();
-    draw();
+    vi.advanceTimersByTime(200);
     expect(left).toBe(0);
   });
 });

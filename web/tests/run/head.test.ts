@@ -36,7 +36,7 @@ describe("what the page says of the whole run", () => {
   });
   test("the last failure of a failed step is no retry", () => {
     const steps = chain({ key: "a", status: "failed", failures: 1 });
-    expect(summaryLine(run(steps, { ...ended, status: "failed" }))).toBe("Failed after 4 m 12 s: 0 of 1 steps completed, 1 failed");
+    expect(summaryLine(run(steps, { ...ended, status: "failed" }))).toBe("Failed after 4 m 12 s: 0 of 1 step completed, 1 failed");
   });
   test("an end is announced once, with the step and why", () => {
     const steps = chain({ key: "a", status: "failed", label: "Install" });

@@ -1,3 +1,4 @@
+import { effect } from "@preact/signals";
 import { expect, test, vi } from "vitest";
 
 import { sessionEnded } from "../../src/api/client";
@@ -171,4 +172,31 @@ test("a step that an event ended is read for its result, which the next event do
   expect(pages.step(7)).not.toBe(bare);
   pages.take({ ...told, version: 3 });
   expect(pages.step(7)).not.toBe(bare);
+});
+
+test("who follows a step is told of that step alone", async () => {
+  const { pages } = serving(between(0, 1000).map((one) => one.index));
+  const [first, second] = [at(400), at(401)];
+  pages.take(run([first, second], { steps_truncated: true, total_steps: 1000 }));
+  const told: string[] = [];
+  const stops = [400, 401, 3].map((position) => effect(() => void told.push(`${position} ${pages.at(position).value?.status}`)));
+  expect(told.splice(0)).toEqual(["400 pending", "401 pending", "3 undefined"]);
+  pages.take(run([{ ...first, status: "in_progress" }, second], { steps_truncated: true, total_steps: 1000, version: 2 }));
+  expect(told.splice(0)).toEqual(["400 in_progress"]);
+  pages.draw(3);
+  await settled();
+  expect(told.splice(0)).toEqual(["3 completed"]);
+  for (const stop of stops) stop();
+});
+
+test("who follows the rows is told once when there are others, and not when a step changes", () => {
+  const { pages } = serving([]);
+  pages.take(run([at(0), at(1)]));
+  const told: number[] = [];
+  const stop = effect(() => void told.push(pages.rows.length));
+  pages.take(run([at(0), at(1, { status: "in_progress" })]));
+  expect(told).toEqual([2]);
+  pages.take(run([at(0), at(1), at(2)]));
+  expect(told).toEqual([2, 3]);
+  stop();
 });

@@ -187,8 +187,14 @@ describe("the usual steps", () => {
 
 describe("the list", () => {
   it("moves what is dragged behind all whose middle is above the pointer", () => {
-    const rows = [{ top: 0, bottom: 40 }, { top: 40, bottom: 240 }, { top: 240, bottom: 280 }];
+    const rows = [{ index: 0, top: 0, bottom: 40 }, { index: 1, top: 40, bottom: 240 }, { index: 2, top: 240, bottom: 280 }];
     expect([placeAt(10, rows, 0), placeAt(139, rows, 0), placeAt(141, rows, 0), placeAt(1000, rows, 0), placeAt(-5, rows, 2)]).toEqual([0, 0, 1, 2, 0]);
+    // Of a long list only what is in view is drawn, and the row that is dragged.
+    const drawn = [{ index: 3, top: -900, bottom: -860 }, { index: 700, top: 0, bottom: 40 }, { index: 701, top: 40, bottom: 80 }];
+    expect([placeAt(-5, drawn, 3), placeAt(30, drawn, 3), placeAt(70, drawn, 3)]).toEqual([699, 700, 701]);
+    const below = [{ index: 700, top: 0, bottom: 40 }, { index: 701, top: 40, bottom: 80 }, { index: 1999, top: 900, bottom: 940 }];
+    expect([placeAt(-5, below, 1999), placeAt(30, below, 1999), placeAt(70, below, 1999)]).toEqual([700, 701, 702]);
+    expect(placeAt(10, [{ index: 4, top: 0, bottom: 40 }], 4)).toBe(4);
     expect(moved(["a", "b", "c"], 0, 1)).toEqual(["b", "a", "c"]);
     expect(moved(["a", "b", "c"], 2, -4)).toEqual(["c", "a", "b"]);
     expect(moved(["a"], 3, 0)).toEqual(["a"]);

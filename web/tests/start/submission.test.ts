@@ -77,6 +77,34 @@ describe("a start", () => {
     expect(kept()).toBeNull();
   });
 
+  it.each([
+    ["no answer", new Unreachable()], ["an answer that was cut off by something else", new Error("cut")], ["a fault of the server", new Problem(500, {})],
+    ["a fault that is none of ours", new Problem(599, {})], ["a server that is away", new Problem(503, {})],
+  ])("may have happened after %s: its id is kept, and used when the same is sent again", async (_what, error) => {
+    const { means, sent, kept } = server(error, error, error, error);
+    await expect(startOnce(work, means)).rejects.toBe(error);
+    expect(kept()).toEqual({ id: "id-1", body: JSON.stringify(work) });
+    const again = sent.length;
+    means.post = async (body: JsonObject) => { sent.push(body); return started("id-1"); };
+    await startOnce(work, means);
+    expect(sent[again]!.workflow_id).toBe("id-1");
+    expect(kept()).toBeNull();
+  });
+
+  it.each([400, 403, 404, 409, 413, 422])("that the server says no to, with %i, leaves no id behind", async (status) => {
+    const { means, kept } = server(new Unreachable(), new Problem(status, {}));
+    await expect(startOnce(work, means)).rejects.toMatchObject({ status });
+    expect(kept()).toBeNull();
+  });
+
+  it.each([401, 408, 429])("keeps its id where %i was said before it was looked at, for what was lost before may have happened", async (status) => {
+    const { means, sent, kept } = server(new Unreachable(), new Problem(status, {}), started("id-1"));
+    await expect(startOnce(work, means)).rejects.toMatchObject({ status });
+    expect(kept()?.id).toBe("id-1");
+    await startOnce(work, means);
+    expect(sent.map((body) => body.workflow_id)).toEqual(["id-1", "id-1", "id-1"]);
+  });
+
   it("has an id of the server's form", () => expect(newRunId(1763700000000)).toMatch(/^workflow_1763700000000_[0-9a-f]{8}$/));
 });
 

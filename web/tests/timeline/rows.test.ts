@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import type { Attempt, StepOfPage, TraceEntry } from "../../src/api/types";
+import { shortTime } from "../../src/format/times";
 import { attemptLines } from "../../src/run/panel/attempts";
-import { lineWords, timelineRows, wholeTime } from "../../src/run/timeline/rows";
+import { lineWords, timelineRows, waitLabel, waitWords, wholeTime } from "../../src/run/timeline/rows";
 import { runPhases } from "../../src/run/trace/entries";
 
 const START = Date.parse("2026-01-01T00:00:00Z");
@@ -31,7 +32,9 @@ describe("attempts with waits between them", () => {
 
   it("tells what it waits for now and until when", () => {
     const one = step("a", { waiting_for: "retry", until: at(20), attempt: 1 });
-    expect(attemptLines({ attempts: [attempt(1, "failed", 1, 4)] }, one)[1]).toEqual({ kind: "wait", words: "waits to try again", from: ms(4), to: null, until: ms(20) });
+    expect(attemptLines({ attempts: [attempt(1, "failed", 1, 4)] }, one)[1]).toEqual({
+      kind: "wait", words: "waits to try again", short: "retry", why: null, from: ms(4), to: null, until: ms(20),
+    });
   });
 
   it("knows the attempt that just ended before it is read", () => {
@@ -52,8 +55,26 @@ describe("rows of the timeline", () => {
     const first = step("a", { status: "completed", attempt: 1, start_time: at(0), end_time: at(2) });
     const second = step("b", { index: 1, needs: ["a"], needs_total: 1, waiting_for: "delay", until: at(9) });
     const [, row] = timelineRows([first, second], [], START);
-    expect(row!.lines).toEqual([{ kind: "wait", words: "waits out its delay", from: ms(2), to: null, until: ms(9) }]);
-    expect(lineWords(row!.lines[0]!, ms(5))).toBe("waits out its delay, 3.0 s, 4.0 s left");
+    expect(row!.lines).toEqual([{ kind: "wait", words: "waits out its delay", short: "delay", why: null, from: ms(2), to: null, until: ms(9) }]);
+    expect(lineWords(row!.lines[0]!, ms(5))).toBe(`waits out its delay, until ${shortTime(ms(9), ms(5))}, 3.0 s, 4.0 s left`);
+  });
+
+  it("say why each wait is, and until when where that is known", () => {
+    const refused = { code: "refused", message: "connection refused\nsecond line", step: null, details: {} };
+    const one = step("a", { waiting_for: "retry", until: at(20), attempt: 2, failures: 2, attempts: [{ ...attempt(1, "failed", 1, 4), error: refused }, { ...attempt(2, "failed", 6, 7), error: refused }] });
+    const waits = timelineRows([one], [], START)[0]!.lines.filter((line) => line.kind === "wait");
+    const until = shortTime(ms(20), ms(10));
+    expect(waits.map((wait) => waitWords(wait, ms(10)))).toEqual([
+      "waited for its turn", "waited to try again: connection refused", `waits to try again: connection refused, until ${until}`,
+    ]);
+    expect(waits.map((wait) => waitLabel(wait, ms(10)))).toEqual(["turn", "retry", `retry · until ${until}`]);
+  });
+
+  it("know a word for every reason to wait", () => {
+    for (const reason of ["retry", "delay", "lock", "rate_limit", "breaker", "throttled", "signal"] as const) {
+      const [line] = timelineRows([step("a", { waiting_for: reason })], [], START)[0]!.lines;
+      expect(line).toMatchObject({ kind: "wait", words: expect.stringMatching(/^waits /), short: expect.stringMatching(/^[a-z ]+$/) });
+    }
   });
 
   it("leave out the time in which the run had ended", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fit, panned, stretch, tickLabel, ticks, tickStep, zoomed } from "../../src/run/timeline/scale";
+import { fit, labelPlace, panned, stretch, tickLabel, ticks, tickStep, zoomed } from "../../src/run/timeline/scale";
 
 describe("marks of a timeline", () => {
   it("stand apart and within what is seen, whatever is seen", () => {
@@ -53,6 +53,17 @@ describe("the part that is seen", () => {
       seen.add(view.to);
     }
     expect(seen.size).toBeLessThan(30);
+  });
+});
+
+describe("words of a stretch", () => {
+  it("stand within it where there is room, else behind it where nothing follows", () => {
+    expect(labelPlace({ left: 100, width: 200 }, 600, false)).toEqual({ left: 104, width: 192 });
+    expect(labelPlace({ left: -8, width: 400 }, 300, false)).toEqual({ left: 4, width: 292 });
+    expect(labelPlace({ left: 100, width: 20 }, 600, true)).toEqual({ left: 126, width: 470 });
+    expect(labelPlace({ left: 100, width: 20 }, 600, false)).toBeNull();
+    expect(labelPlace({ left: 520, width: 70 }, 600, true)).toEqual({ left: 524, width: 62 });
+    expect(labelPlace({ left: 590, width: 5 }, 600, true)).toBeNull();
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { EvenHeights, Heights, rangeOf } from "../../src/parts/heights";
+import { EvenHeights, Heights, rangeOf, towards } from "../../src/parts/heights";
 
 describe("heights of rows", () => {
   it("agree with sums made one by one, through changes of any kind", () => {
@@ -47,5 +47,19 @@ describe("the rows to draw", () => {
     expect(rangeOf(rows, 19_900, 400, 5)).toEqual({ first: 990, end: 1000 });
     rows.resize(0);
     expect(rangeOf(rows, 0, 400, 5)).toEqual({ first: 0, end: 0 });
+  });
+});
+
+describe("what is drawn", () => {
+  it("comes to what is wanted a few rows at a time, on either side", () => {
+    expect(towards({ first: 10, end: 20 }, { first: 15, end: 30 }, 3)).toEqual({ first: 15, end: 23 });
+    expect(towards({ first: 10, end: 20 }, { first: 0, end: 18 }, 3)).toEqual({ first: 7, end: 18 });
+    expect(towards({ first: 10, end: 20 }, { first: 0, end: 22 }, 3)).toEqual({ first: 9, end: 22 });
+    expect(towards({ first: 10, end: 20 }, { first: 10, end: 20 }, 3)).toEqual({ first: 10, end: 20 });
+  });
+
+  it("is all that is wanted where nothing of it is there", () => {
+    expect(towards({ first: 10, end: 20 }, { first: 20, end: 40 }, 3)).toEqual({ first: 20, end: 40 });
+    expect(towards({ first: 0, end: 40 }, { first: 0, end: 0 }, 3)).toEqual({ first: 0, end: 0 });
   });
 });

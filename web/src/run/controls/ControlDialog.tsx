@@ -9,6 +9,7 @@ import { titleOf } from "../steps/secondLine";
 import { type Asked, send, sendNew } from "./asking";
 import { Confirm } from "./Confirm";
 import { runReason, stepReason, type RunControl, type StepControl } from "./possible";
+import { readArchived } from "./archived";
 import { archiveWords, labelOf, restartWords, retryWords, skipWords, stopWords } from "./words";
 import "./controls.css";
 
@@ -73,7 +74,11 @@ export function ControlDialog(props: DialogProps) {
       return (
         <Confirm
           title="Archive this run?" words={archiveWords()} confirm="Archive" reason={ofRun("archive")} close={close}
-          send={() => send(feed, asked, "archive", () => call("delete", "/workflow/state", { body }))} done={() => say("Archived.")}
+          send={() => send(feed, asked, "archive", async () => {
+            const answer = await call("delete", "/workflow/state", { body });
+            await readArchived(feed.runId);
+            return answer;
+          })} done={() => say("Archived.")}
         />
       );
     case "answer": return <Later load={answerForm} props={props} />;

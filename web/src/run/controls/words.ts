@@ -1,6 +1,6 @@
 // What each control is called, and what it will do: said before it is done.
 import type { State, StepState } from "../../api/types";
-import { counted } from "../head/sentences";
+import { counted } from "../../format/counts";
 import { titleOf } from "../steps/secondLine";
 import { type Again, type Control, runsAgain } from "./possible";
 
@@ -38,7 +38,7 @@ export function stopWords(state: State): string[] {
   const open = state.counts.pending;
   const first = busy.length === 0 && state.counts.in_progress === 0 ? null
     : busy.length === 1 ? `${titleOf(busy[0]!)} is asked to stop.`
-    : `${state.counts.in_progress} steps are asked to stop.`;
+    : `${counted(state.counts.in_progress, "step is", "steps are")} asked to stop.`;
   const second = open === 0 ? null : `${counted(open, "step that has not begun is cancelled", "steps that have not begun are cancelled")}.`;
   return [first, second, `${kept(state.counts.completed)} A retry goes on from there.`].filter((part) => part !== null);
 }

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import { counted, countedOf } from "../../format/counts";
 import { bindKeys } from "../../keys";
 import type { RunFeed } from "../../live/feed";
 import { Failed } from "../../parts/Failed";
@@ -100,7 +101,7 @@ export default function Graph({ feed }: { feed: RunFeed }) {
     <section class="graph" aria-label="Graph of the steps">
       <div class="graph-bar">
         <span class="muted small" role="status">
-          {steps.length.toLocaleString()} steps{complete ? "" : ` of ${total.toLocaleString()}, reading…`}
+          {complete ? counted(steps.length, "step") : `${countedOf(steps.length, total, "step")}, reading…`}
           {collapsed > 0 && `, those alike shown as one (${collapsed})`}
         </span>
         <span class="graph-tools">

@@ -1,17 +1,19 @@
-import { useComputed } from "@preact/signals";
+import { computed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 
 import type { State } from "../../api/types";
+import { countedOf } from "../../format/counts";
 import { duration } from "../../format/durations";
 import { clockTime, exactTime, shortTime } from "../../format/times";
-import type { Connection } from "../../live/feed";
+import type { Connection, RunFeed } from "../../live/feed";
 import { now } from "../../now";
 import { Bar } from "../../parts/Bar";
 import { Copy } from "../../parts/Copy";
 import { StatusBadge } from "../../parts/StatusMark";
 import { paths } from "../../router";
-import { shownRunStatus, STATUSES } from "../../theme/statuses";
+import { shownRunStatus, type Status, STATUSES } from "../../theme/statuses";
+import { usePart } from "../parts";
 import { runPercent } from "../progress/percent";
 import { Elapsed } from "../steps/Ticking";
 import { type Durations, remainingMs, remainingWords } from "./estimate";
@@ -19,6 +21,8 @@ import { type Arrival, awayLine, nextWords, quietLine, summaryLine } from "./sen
 import "./head.css";
 
 interface Props {
+  feed: RunFeed;
+  /** How far its steps are may be old: what shows that goes by the feed. */
   state: State;
   durations: Durations | null;
   arrival: Arrival;
@@ -27,15 +31,14 @@ interface Props {
 }
 
 /** The run as a whole: what it is, where it stands, how far it is, and what the page says about it. */
-export function RunHead({ state, durations, arrival, connection, controls }: Props) {
+export function RunHead({ feed, state, durations, arrival, connection, controls }: Props) {
   const status = shownRunStatus(state);
-  const percent = runPercent(state);
   const done = state.counts.completed + state.counts.skipped;
   return (
     <header class="run-head">
       <div class="run-head-first">
         <h1 class="run-head-name truncate" title={state.name}>{state.name}</h1>
-        <StatusBadge status={status} percent={percent} />
+        <Badge feed={feed} status={status} />
         <div class="run-head-controls">{controls}</div>
       </div>
       <div class="run-head-facts">
@@ -47,16 +50,29 @@ export function RunHead({ state, durations, arrival, connection, controls }: Pro
         {state.priority !== 5 && <span>priority {state.priority}</span>}
       </div>
       <div class="run-head-far">
-        <span class="run-head-count">{done} of {state.counts.total} steps{state.counts.failed > 0 && <span class="tone-red"> · {state.counts.failed} failed</span>}</span>
-        <Bar percent={percent} label="The whole run" tone={STATUSES[status].tone === "grey" ? "accent" : STATUSES[status].tone} />
+        <span class="run-head-count">{countedOf(done, state.counts.total, "step")}{state.counts.failed > 0 && <span class="tone-red"> · {state.counts.failed} failed</span>}</span>
+        <Far feed={feed} status={status} />
         <span class="run-head-time">
           {state.end_time ? duration(Date.parse(state.end_time) - Date.parse(state.start_time)) : <Elapsed since={state.start_time} />}
-          <Remaining state={state} durations={durations} />
+          <Remaining feed={feed} active={state.active} durations={durations} />
         </span>
       </div>
       <RunSays state={state} arrival={arrival} connection={connection} />
     </header>
   );
+}
+
+/** Whole percents are all that its ring shows. */
+function Badge({ feed, status }: { feed: RunFeed; status: Status }) {
+  const percent = usePart(feed, (state) => Math.round(runPercent(state)));
+  return <StatusBadge status={status} percent={percent.value} />;
+}
+
+/** A tenth of a percent is less than two pixels of the widest bar. */
+function Far({ feed, status }: { feed: RunFeed; status: Status }) {
+  const percent = usePart(feed, (state) => Math.round(runPercent(state) * 10) / 10);
+  const { tone } = STATUSES[status];
+  return <Bar percent={percent.value} label="The whole run" tone={tone === "grey" ? "accent" : tone} />;
 }
 
 /** The quiet line of a run that goes on, or what became of it and what can be done next. */
@@ -79,14 +95,12 @@ function Started({ at }: { at: string }) {
 }
 
 /** An estimate, marked as one; nothing without earlier runs of the same kind. */
-function Remaining({ state, durations }: { state: State; durations: Durations | null }) {
-  const given = useRef({ state, durations });
-  given.current = { state, durations };
-  const text = useComputed(() => {
-    const words = remainingWords(remainingMs(given.current.state, given.current.durations, now.value));
+function Remaining({ feed, active, durations }: { feed: RunFeed; active: boolean; durations: Durations | null }) {
+  const text = useMemo(() => computed(() => {
+    const words = remainingWords(remainingMs(feed.state.peek()!, durations, now.value));
     return words === null ? "" : ` · ${words}`;
-  });
-  if (!durations || durations.samples === 0 || !state.active) return null;
+  }), [feed, durations]);
+  if (!durations || durations.samples === 0 || !active) return null;
   const runs = durations.samples === 1 ? "the last run" : `the last ${durations.samples} runs`;
   return <span class="run-head-left" title={`An estimate from ${runs} like this one`}>{text}</span>;
 }

@@ -1,5 +1,6 @@
 // What the page says about the run as a whole, in the words that existing users know.
 import type { State } from "../../api/types";
+import { counted, countedOf } from "../../format/counts";
 import { duration } from "../../format/durations";
 import { shownRunStatus, STATUSES, type Status } from "../../theme/statuses";
 
@@ -12,7 +13,7 @@ export const JUST_STARTED_MS = 15_000;
 /** `step 3 of 8`; in a run that branches the number of those under way. */
 export function place(state: State): string {
   const { in_progress: busy, total } = state.counts;
-  if (busy > 1) return `${busy} of ${total} steps`;
+  if (busy > 1) return countedOf(busy, total, "step");
   return `step ${(state.current_step ?? 0) + 1} of ${total}`;
 }
 
@@ -54,9 +55,9 @@ export function summaryLine(state: State): string | null {
     case "completed":
       return `${counted(total, "step", "steps")} in ${took}${tail}`;
     case "failed":
-      return `Failed after ${took}: ${completed} of ${total} steps completed, ${failed} failed${tail}`;
+      return `Failed after ${took}: ${countedOf(completed, total, "step")} completed, ${failed} failed${tail}`;
     default:
-      return `Stopped after ${took}: ${completed} of ${total} steps completed, ${cancelled} not done${tail}`;
+      return `Stopped after ${took}: ${countedOf(completed, total, "step")} completed, ${cancelled} not done${tail}`;
   }
 }
 
@@ -99,4 +100,3 @@ export function pageTitle(state: State, percent: number): string {
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-export const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;

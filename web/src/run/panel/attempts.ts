@@ -18,6 +18,10 @@ export interface WaitLine {
   kind: "wait";
   /** What it waits or waited for, in words. */
   words: string;
+  /** The same in a word or two; "" when it is not known. */
+  short: string;
+  /** What made it wait, in the server's words, where there are any. */
+  why: string | null;
   from: number;
   /** Null: it waits still. */
   to: number | null;
@@ -45,8 +49,22 @@ const NOW_WAITS: Record<WaitReason, string> = {
   signal: "waits for an answer",
 };
 
+const SHORT: Record<WaitReason, string> = {
+  retry: "retry", delay: "delay", lock: "lock", rate_limit: "rate limit", breaker: "circuit breaker", throttled: "load", signal: "answer",
+};
+
 export const outcomeLook = (outcome: Attempt["outcome"]) => OUTCOMES[outcome];
 export const waitWords = (reason: WaitReason): string => NOW_WAITS[reason];
+
+/** The same in a word or two. */
+export function waitedShort(outcome: Attempt["outcome"]): string {
+  switch (outcome) {
+    case "failed": return "retry";
+    case "waiting": return "turn";
+    case "lost": case "handed_back": return "worker";
+    default: return "";
+  }
+}
 
 /** Why nothing ran between one attempt and the next, as far as the end of the first one tells. */
 export function waitedAfter(outcome: Attempt["outcome"]): string {
@@ -80,7 +98,7 @@ export function attemptLines(whole: Attempts, step: StepState): (AttemptLine | W
     });
     const from = Date.parse(one.end_time);
     const next = ended[at + 1] ? ms(ended[at + 1]!.start_time) : running ? ms(step.start_time) : null;
-    if (next !== null && next - from >= 1) lines.push({ kind: "wait", words: waitedAfter(one.outcome), from, to: next, until: null });
+    if (next !== null && next - from >= 1) lines.push({ kind: "wait", words: waitedAfter(one.outcome), short: waitedShort(one.outcome), why: one.error?.message ?? null, from, to: next, until: null });
   });
   if (running) {
     lines.push({
@@ -91,7 +109,8 @@ export function attemptLines(whole: Attempts, step: StepState): (AttemptLine | W
   if (step.status === "pending" && (step.waiting_for || step.ready)) {
     const last = ended[ended.length - 1];
     lines.push({
-      kind: "wait", words: step.waiting_for ? NOW_WAITS[step.waiting_for] : "waits for a free worker",
+      kind: "wait", words: step.waiting_for ? NOW_WAITS[step.waiting_for] : "waits for a free worker", short: step.waiting_for ? SHORT[step.waiting_for] : "worker",
+      why: step.error?.message ?? last?.error?.message ?? null,
       from: last ? Date.parse(last.end_time) : NaN, to: null, until: ms(step.until),
     });
   }

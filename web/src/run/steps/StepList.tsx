@@ -1,12 +1,15 @@
+import { effect, untracked, useComputed } from "@preact/signals";
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { get } from "../../api/client";
 import type { State, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
 import { messageOf } from "../../parts/Failed";
+import { kept } from "../../parts/kept";
 import { VirtualList, type VirtualListControl } from "../../parts/VirtualList";
 import type { StepTab } from "../../router";
+import { usePart } from "../parts";
 import { titleOf, unmetNeeds } from "./secondLine";
 import { type FetchSteps, StepPages } from "./StepPages";
 import { StepRow, type RowActions } from "./StepRow";
@@ -27,6 +30,7 @@ const DRAWN_WHOLE = 120;
 
 interface Props {
   feed: RunFeed;
+  /** How far its steps are may be old: rows go by the feed. */
   state: State;
   open: string | null;
   marked: string | null;
@@ -37,19 +41,26 @@ interface Props {
 
 /** The steps of a run, one below the other. Long runs are read and drawn where they are looked at. */
 export function StepList({ feed, state, open, marked, tab, actions, handle }: Props) {
-  const pages = useMemo(() => new StepPages(stepsOf(feed.runId)), [feed]);
+  const pages = useMemo(() => {
+    const made = new StepPages(stepsOf(feed.runId));
+    made.take(feed.state.peek()!);
+    return made;
+  }, [feed]);
   const list = useRef<HTMLDivElement>(null);
   const control = useRef<VirtualListControl>(null);
-  // Taken up before it is drawn, so that one drawing shows one state.
-  pages.take(state);
-  void pages.changes.value;
+  // Before effects that follow from what is drawn: one drawing shows one state.
+  useLayoutEffect(() => effect(() => {
+    const newest = feed.state.value!;
+    untracked(() => pages.take(newest));
+  }), [pages]);
   useEffect(() => {
     const unhear = feed.onEvent((event) => pages.hear(event));
     return () => { unhear(); pages.close(); };
   }, [pages]);
   // Without events every newer version may have changed what is not in the state.
+  const version = usePart(feed, (newest) => newest.version);
   const live = feed.connection.value.kind === "live";
-  useEffect(() => { if (!live) pages.outdate(); }, [live ? 0 : state.version]);
+  useEffect(() => { if (!live) pages.outdate(); }, [live ? 0 : version.value]);
 
   const rows = pages.rows;
   const find = (key: string) => pages.find(key);
@@ -71,17 +82,12 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
     },
   };
 
-  const drawRow = (position: number, row: number): ComponentChildren => {
-    const step = pages.step(position);
-    if (!step) return <Unread number={position + 1} />;
-    return (
-      <StepRow
-        step={step} runId={feed.runId} runStatus={state.status} tab={tab} actions={actions}
-        needs={step.status === "pending" ? unmetNeeds(step, find) : ""}
-        madeBy={makerOf(step, pages)} open={open === step.key} marked={marked === step.key} last={row === rows.length - 1}
-      />
-    );
-  };
+  const drawRow = (position: number, row: number): ComponentChildren => (
+    <Row
+      pages={pages} position={position} runId={feed.runId} runStatus={state.status} tab={tab} actions={actions}
+      open={open} marked={marked} last={row === rows.length - 1}
+    />
+  );
   return (
     <div ref={list} style={{ "--step-digits": `${Math.max(2, String(rows.length).length)}ch` }}>
       {pages.problem.value !== null && (
@@ -95,17 +101,42 @@ export function StepList({ feed, state, open, marked, tab, actions, handle }: Pr
         <VirtualList
           class="steps" label="Steps" items={rows} rowHeight={ROW_PX} measured scroller="outer" overscan={12} control={control}
           keyOf={(position) => position}
-          row={(position, row) => <Drawn pages={pages} position={position}>{drawRow(position, row)}</Drawn>}
+          row={(position, row) => <div data-step={position}>{drawRow(position, row)}</div>}
         />
       )}
     </div>
   );
 }
 
-/** Tells what is in view, so that it is read. */
-function Drawn({ pages, position, children }: { pages: StepPages; position: number; children: ComponentChildren }) {
+interface RowOfList {
+  pages: StepPages;
+  position: number;
+  runId: string;
+  runStatus: State["status"];
+  tab: StepTab;
+  actions: RowActions;
+  open: string | null;
+  marked: string | null;
+  last: boolean;
+}
+
+/** One row, which follows its step by itself: what changes in it draws nothing else. While it is drawn its step is read. */
+const Row = kept(function Row({ pages, position, open, marked, ...rest }: RowOfList) {
+  const step = pages.at(position).value;
   useEffect(() => { const gone = pages.draw(position); return () => { gone(); }; }, [pages, position]);
-  return <div data-step={position}>{children}</div>;
+  // Told of the steps it needs, drawn again only when the words are others.
+  const needs = useComputed(() => {
+    const own = pages.at(position).value;
+    return own?.status === "pending" ? unmetNeeds(own, (key) => followed(pages, key)) : "";
+  });
+  const madeBy = useComputed(() => makerOf(pages.at(position).value, pages));
+  if (!step) return <Unread number={position + 1} />;
+  return <StepRow {...rest} step={step} needs={needs.value} madeBy={madeBy.value} open={open === step.key} marked={marked === step.key} />;
+});
+
+function followed(pages: StepPages, key: string): StepState | undefined {
+  const found = pages.find(key);
+  return found && pages.at(found.index).value;
 }
 
 /** A step whose page is being read. */
@@ -121,9 +152,9 @@ function Unread({ number }: { number: number }) {
   );
 }
 
-function makerOf(step: StepState, pages: StepPages): string | null {
-  if (typeof step.made_by !== "number") return null;
-  const maker = pages.step(step.made_by);
+function makerOf(step: StepState | undefined, pages: StepPages): string | null {
+  if (typeof step?.made_by !== "number") return null;
+  const maker = pages.at(step.made_by).value;
   return maker ? titleOf(maker) : `step ${step.made_by + 1}`;
 }
 

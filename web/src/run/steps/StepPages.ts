@@ -1,6 +1,6 @@
 // The steps of a run that is too long for one state document: the window around the step in hand comes with the state, the
 // rest page by page as it is looked at.
-import { signal } from "@preact/signals";
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 import { sessionEnded } from "../../api/client";
 import type { LiveEvent, State, StepState } from "../../api/types";
@@ -21,12 +21,12 @@ interface Page {
 }
 
 export class StepPages {
-  /** Grows whenever a page was read. What `take` changes is known to who called it. */
-  readonly changes = signal(0);
   /** Why the last page could not be read; null when it could. */
   readonly problem = signal<unknown>(null);
   private readonly known = new Map<number, StepState>();
   private readonly byKey = new Map<string, StepState>();
+  /** What is known of a position, for those that were asked for by `at`. */
+  private readonly signals = new Map<number, Signal<StepState | undefined>>();
   /** What the state last said of a position: a page may know more of it. */
   private readonly taken = new Map<number, StepState>();
   private readonly missing = new Set<number>();
@@ -34,7 +34,7 @@ export class StepPages {
   private readonly asked = new Set<number>();
   private state: State | null = null;
   private end = 0;
-  private positions: readonly number[] = [];
+  private readonly positions = signal<readonly number[]>([]);
   /** Positions that are drawn now. */
   private readonly drawn = new Set<number>();
   private due = false;
@@ -43,9 +43,9 @@ export class StepPages {
 
   constructor(private readonly fetchSteps: FetchSteps, private readonly clock: () => number = Date.now) {}
 
-  /** Positions of the steps in order; what is known of one, `step` says. */
+  /** Positions of the steps in order; what is known of one, `step` says. Who reads it is told when there are others. */
   get rows(): readonly number[] {
-    return this.positions;
+    return this.positions.value;
   }
 
   step(position: number): StepState | undefined {
@@ -56,8 +56,19 @@ export class StepPages {
     return this.byKey.get(key);
   }
 
+  /** The same as `step`, told whenever it is another one. */
+  at(position: number): ReadonlySignal<StepState | undefined> {
+    let found = this.signals.get(position);
+    if (found === undefined) this.signals.set(position, (found = signal(this.known.get(position))));
+    return found;
+  }
+
   /** Take up a newer state: its steps are the newest there are. */
   take(state: State): void {
+    batch(() => this.takeUp(state));
+  }
+
+  private takeUp(state: State): void {
     const before = this.state;
     if (state === before) return;
     this.state = state;
@@ -157,24 +168,7 @@ export class StepPages {
       if (this.state === null) return;
       this.problem.value = null;
       page.failures = 0;
-      let sized = this.put(answer.steps.filter((step) => !this.inState(step.index) || isBare(this.known.get(step.index))));
-      const last = answer.steps[answer.steps.length - 1]?.index ?? number * PAGE - 1;
-      const there = new Set(answer.steps.map((step) => step.index));
-      for (let position = number * PAGE; position <= last; position++) {
-        if (!there.has(position) && !this.missing.has(position)) {
-          this.missing.add(position);
-          sized = true;
-        }
-      }
-      if (answer.next === null && this.end !== last + 1) {
-        this.end = last + 1;
-        sized = true;
-      } else if (answer.next !== null && answer.next >= this.end) {
-        this.end = answer.next + 1;
-        sized = true;
-      }
-      if (sized) this.number();
-      this.changes.value++;
+      batch(() => this.takePage(number, answer));
     } catch (problem) {
       if (this.state === null) return;
       page.stale = true;
@@ -187,12 +181,34 @@ export class StepPages {
     this.look();
   }
 
+  private takePage(number: number, answer: Awaited<ReturnType<FetchSteps>>): void {
+    let sized = this.put(answer.steps.filter((step) => !this.inState(step.index) || isBare(this.known.get(step.index))));
+    const last = answer.steps[answer.steps.length - 1]?.index ?? number * PAGE - 1;
+    const there = new Set(answer.steps.map((step) => step.index));
+    for (let position = number * PAGE; position <= last; position++) {
+      if (!there.has(position) && !this.missing.has(position)) {
+        this.missing.add(position);
+        sized = true;
+      }
+    }
+    if (answer.next === null && this.end !== last + 1) {
+      this.end = last + 1;
+      sized = true;
+    } else if (answer.next !== null && answer.next >= this.end) {
+      this.end = answer.next + 1;
+      sized = true;
+    }
+    if (sized) this.number();
+  }
+
   /** Answers whether positions appeared that were thought not to be there. */
   private put(steps: readonly StepState[]): boolean {
     let sized = false;
     for (const step of steps) {
       this.known.set(step.index, step);
       this.byKey.set(step.key, step);
+      const told = this.signals.get(step.index);
+      if (told) told.value = step;
       if (this.missing.delete(step.index)) sized = true;
       if (step.index >= this.end) {
         this.end = step.index + 1;
@@ -204,9 +220,10 @@ export class StepPages {
 
   /** All steps are in the state. Positions may have gaps: what a step had added is gone when it runs again. */
   private takeAll(steps: readonly StepState[]): void {
-    if (steps.length !== this.positions.length || steps.some((step, row) => step.index !== this.positions[row])) {
+    const positions = this.positions.peek();
+    if (steps.length !== positions.length || steps.some((step, row) => step.index !== positions[row])) {
       this.forget();
-      this.positions = steps.map((step) => step.index);
+      this.positions.value = steps.map((step) => step.index);
     }
     this.put(steps);
   }
@@ -214,7 +231,7 @@ export class StepPages {
   private number(): void {
     const positions: number[] = [];
     for (let position = 0; position < this.end; position++) if (!this.missing.has(position)) positions.push(position);
-    this.positions = positions;
+    this.positions.value = positions;
   }
 
   private forget(): void {
@@ -224,7 +241,8 @@ export class StepPages {
     this.missing.clear();
     this.pages.clear();
     this.end = 0;
-    this.positions = [];
+    this.positions.value = [];
+    for (const told of this.signals.values()) told.value = undefined;
   }
 }
 

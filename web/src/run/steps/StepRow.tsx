@@ -1,12 +1,13 @@
 import type { State, StepState } from "../../api/types";
 import { duration } from "../../format/durations";
+import { useJump } from "../../parts/jump";
+import { kept } from "../../parts/kept";
 import { StatusMark } from "../../parts/StatusMark";
 import { paths, type StepTab } from "../../router";
 import { whyNotOperator } from "../../session";
-import { shownStepStatus, STATUSES } from "../../theme/statuses";
+import { shownStepStatus, type Status, STATUSES } from "../../theme/statuses";
 import { isNested, ProgressView } from "../progress/ProgressView";
 import { stepPercent } from "../progress/percent";
-import { kept } from "./kept";
 import { type Line, secondLine, titleOf } from "./secondLine";
 import { StepFault } from "./StepFault";
 import { Countdown, Elapsed } from "./Ticking";
@@ -33,38 +34,72 @@ export interface RowProps {
   actions: RowActions;
 }
 
-/** One step: mark, number, title, time; below it what there is to say; under it items and phases; and the arrow to the next. */
+/**
+ * One step: mark, number, title, time; below it what there is to say; under it items and phases; and the arrow to the next. Its
+ * parts are kept by themselves: how far a step is changes often, the rest of its row rarely.
+ */
 export const StepRow = kept(function StepRow(props: RowProps) {
   const { step, runId, runStatus, open, marked, last, actions } = props;
   const status = shownStepStatus(step);
-  const percent = stepPercent(step);
+  const exact = stepPercent(step);
+  const percent = exact === null ? null : Math.round(exact);
   const { text, tone, untilMs, due, after } = secondLine(step, { runStatus, needs: props.needs });
-  const done = step.status === "completed";
   return (
     <div class={`step-row step-row-${status}${open ? " step-row-open" : ""}${marked ? " step-row-marked" : ""}`}>
-      <div class="step-row-rail" aria-hidden="true">
-        <StatusMark status={status} percent={step.status === "in_progress" ? percent : null} />
-        {!last && <Arrow percent={percent ?? 0} tone={step.status === "skipped" ? "grey" : done ? "green" : "accent"} />}
-      </div>
+      <Rail status={status} percent={percent} busy={step.status === "in_progress"} last={last} />
       <div class="step-row-body">
-        <div class="step-row-head">
-          <a class="step-row-link" href={paths.step(runId, step.key, props.tab)} aria-current={open ? "true" : undefined}>
-            <span class="step-row-number">{step.index + 1}</span>
-            <span class="step-row-title truncate">{titleOf(step)}</span>
-            <span class="sr-only">, {STATUSES[status].word}</span>
-          </a>
-          <span class="step-row-action mono truncate" title={`${step.action} · key ${step.key}`}>{step.action}</span>
-          {props.madeBy !== null && <span class="tag step-row-made" title={`Added while the run went on, by ${props.madeBy}`}>by {props.madeBy}</span>}
-          <span class="step-row-time">{timeOf(step)}</span>
-        </div>
+        <Head
+          href={paths.step(runId, step.key, props.tab)} open={open} number={step.index + 1} title={titleOf(step)} word={STATUSES[status].word}
+          action={step.action} stepKey={step.key} madeBy={props.madeBy}
+          since={step.status === "in_progress" ? (step.start_time ?? null) : null} tookMs={step.duration_ms ?? null}
+        />
         <div class="step-row-second">
-          <SecondLine line={{ text, tone, untilMs, due, after }} />
-          {status === "in_progress" && percent !== null && <span class="step-row-percent">{Math.round(percent)} %</span>}
+          <SecondLine text={text} tone={tone} untilMs={untilMs} due={due} after={after.map((part) => ` · ${part}`).join("")} />
+          {status === "in_progress" && percent !== null && <span class="step-row-percent">{percent} %</span>}
           {step.waiting_for === "signal" && <Answer answer={() => actions.answer(step.key)} />}
         </div>
         {step.status === "failed" && <StepFault step={step} runId={runId} runStatus={runStatus} actions={actions} />}
         {tellsParts(step) && isNested(step.progress) && <ProgressView progress={step.progress} />}
       </div>
+    </div>
+  );
+});
+
+/** The mark and the arrow. `percent` is whole: less is not seen on either. */
+const Rail = kept(function Rail({ status, percent, busy, last }: { status: Status; percent: number | null; busy: boolean; last: boolean }) {
+  return (
+    <div class="step-row-rail" aria-hidden="true">
+      <StatusMark status={status} percent={busy ? percent : null} />
+      {!last && <Arrow percent={percent ?? 0} tone={status === "skipped" ? "grey" : status === "completed" ? "green" : "accent"} />}
+    </div>
+  );
+});
+
+interface HeadProps {
+  href: string;
+  open: boolean;
+  number: number;
+  title: string;
+  word: string;
+  action: string;
+  stepKey: string;
+  madeBy: string | null;
+  /** When the attempt under way began; null while there is none. */
+  since: string | null;
+  tookMs: number | null;
+}
+
+const Head = kept(function Head({ href, open, number, title, word, action, stepKey, madeBy, since, tookMs }: HeadProps) {
+  return (
+    <div class="step-row-head">
+      <a class="step-row-link" href={href} aria-current={open ? "true" : undefined}>
+        <span class="step-row-number">{number}</span>
+        <span class="step-row-title truncate">{title}</span>
+        <span class="sr-only">, {word}</span>
+      </a>
+      <span class="step-row-action mono truncate" title={`${action} · key ${stepKey}`}>{action}</span>
+      {madeBy !== null && <span class="tag step-row-made" title={`Added while the run went on, by ${madeBy}`}>by {madeBy}</span>}
+      <span class="step-row-time">{since !== null ? <Elapsed since={since} /> : tookMs !== null ? duration(tookMs) : null}</span>
     </div>
   );
 });
@@ -77,31 +112,28 @@ function Answer({ answer }: { answer: () => void }) {
   );
 }
 
-function SecondLine({ line }: { line: Line }) {
-  const { text, tone, untilMs, due, after } = line;
-  const whole = [text, ...after].join(" · ");
+const SecondLine = kept(function SecondLine({ text, tone, untilMs, due, after }: Omit<Line, "after"> & { after: string }) {
+  const whole = text + after;
   return (
     <p class={`step-row-line truncate step-row-line-${tone}`} title={whole.length > 60 ? whole : undefined}>
-      {untilMs === null ? text : <Countdown untilMs={untilMs} before={text} due={due} />}
-      {after.map((part) => ` · ${part}`).join("")}
+      {untilMs === null ? whole : <><Countdown untilMs={untilMs} before={text} due={due} />{after}</>}
     </p>
   );
-}
+});
 
 /** Parts are of the attempt in hand, or of the last one where it failed or was stopped: a result says it better, a retry begins anew. */
 const tellsParts = (step: StepState): boolean =>
   step.status === "in_progress" || step.status === "failed" || step.status === "cancelled" || step.waiting_for === "signal";
 
-function timeOf(step: StepState) {
-  if (step.status === "in_progress" && step.start_time) return <Elapsed since={step.start_time} />;
-  return typeof step.duration_ms === "number" ? duration(step.duration_ms) : null;
-}
+/** Below it, the arrow moves by a pixel at most. */
+const GLIDES_FROM = 4;
 
 /** From one step to the next; fills with how far the step is. */
 function Arrow({ percent, tone }: { percent: number; tone: "green" | "accent" | "grey" }) {
+  const glides = useJump(percent, GLIDES_FROM);
   return (
     <span class={`step-arrow tone-${tone}${percent >= 100 ? " step-arrow-full" : ""}`}>
-      <span class="step-arrow-fill" style={{ transform: `scaleY(${percent / 100})` }} />
+      <span class={glides ? "step-arrow-fill step-arrow-glides" : "step-arrow-fill"} style={{ backgroundSize: `100% ${percent}%` }} />
     </span>
   );
 }

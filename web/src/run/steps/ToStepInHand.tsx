@@ -35,10 +35,11 @@ export function ToStepInHand({ position, title, go }: Props) {
 
 /** Where a step's row is, seen from the window; null when it is in sight, or nothing of the list is. */
 function whereIs(position: number): "above" | "below" | null {
-  const rows = [...document.querySelectorAll<HTMLElement>("[data-step]")].filter((row) => row.offsetParent !== null);
-  if (rows.length === 0) return null;
-  const row = rows.find((one) => Number(one.dataset["step"]) === position);
-  if (!row) return position < Number(rows[0]!.dataset["step"]) ? "above" : "below";
+  const list = document.querySelector<HTMLElement>(".run-list");
+  const row = list?.querySelector(`[data-step="${position}"]`);
+  const first = row ?? list?.querySelector("[data-step]");
+  if (!list || !first || list.offsetParent === null) return null;
+  if (!row) return position < Number(first.getAttribute("data-step")) ? "above" : "below";
   const { top, bottom } = row.getBoundingClientRect();
   return bottom < 60 ? "above" : top > innerHeight - 24 ? "below" : null;
 }

@@ -1,8 +1,10 @@
+import { Fragment } from "preact";
+
 import { StatusMark } from "../../parts/StatusMark";
 import { paths } from "../../router";
 import { STATUSES, type Status } from "../../theme/statuses";
-import { endOf, startOf, type TimelineRow } from "./rows";
-import { stretch, type View } from "./scale";
+import { endOf, startOf, waitLabel, type TimelineRow } from "./rows";
+import { labelPlace, stretch, type View } from "./scale";
 
 export interface TimelineRowViewProps {
   runId: string;
@@ -36,7 +38,16 @@ export function TimelineRowView({ runId, row, index, status, view, width, now, f
           const place = places[at];
           if (!place) return null;
           const style = { transform: `translateX(${place.left}px)`, width: `${place.width}px` };
-          if (line.kind === "wait") return <i key={at} data-bar={`${index} ${at}`} class={`timeline-wait ${line.to === null ? "tone-amber" : "tone-grey"}`} style={style} />;
+          if (line.kind === "wait") {
+            const label = waitLabel(line, now);
+            const room = label === "" ? null : labelPlace(place, width, at === row.lines.length - 1);
+            return (
+              <Fragment key={at}>
+                <i data-bar={`${index} ${at}`} class={`timeline-wait ${line.to === null ? "tone-amber" : "tone-grey"}`} style={style} />
+                {room && <span class="timeline-why truncate" style={{ transform: `translateX(${room.left}px)`, maxWidth: `${room.width}px` }}>{label}</span>}
+              </Fragment>
+            );
+          }
           return (
             <i key={at} data-bar={`${index} ${at}`} class={`timeline-bar-of tone-${STATUSES[line.status].tone}${line.end === null ? " timeline-open" : ""}`} style={style}>
               {line.status === "failed" && place.width > 14 && <StatusMark status="failed" size={10} />}

@@ -6,7 +6,7 @@ import { now } from "../../now";
 import { StatusMark } from "../../parts/StatusMark";
 import { paths } from "../../router";
 import { shownStepStatus } from "../../theme/statuses";
-import { endOf, startOf, type TimelineRow } from "./rows";
+import { endOf, startOf, waitWords, type TimelineRow } from "./rows";
 
 const MOST = 1000;
 
@@ -29,7 +29,7 @@ export function TimelineTable({ runId, rows }: { runId: string; rows: readonly T
                       <a class="timeline-table-step" href={paths.step(runId, step.key)}><StatusMark status={shownStepStatus(step)} size={14} /> {step.label}</a>
                     </th>
                   )}
-                  <td class={line?.kind === "wait" ? "muted" : undefined}>{line === null ? "" : line.kind === "wait" ? line.words : `attempt ${line.attempt}: ${line.words}`}{line?.kind === "attempt" && line.error ? ` · ${line.error.message}` : ""}</td>
+                  <td class={line?.kind === "wait" ? "muted" : undefined}>{line === null ? "" : line.kind === "wait" ? waitWords(line, moment) : `attempt ${line.attempt}: ${line.words}`}{line?.kind === "attempt" && line.error ? ` · ${line.error.message}` : ""}</td>
                   <td>{line && time(startOf(line))}</td>
                   <td>{line && time(endOf(line))}</td>
                   <td>{line && duration((endOf(line) ?? moment) - startOf(line))}</td>

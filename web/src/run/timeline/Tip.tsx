@@ -32,7 +32,8 @@ export function Tip({ pointed, now, origin }: { pointed: Pointed; now: number; o
       <span>{line.kind === "wait" ? line.words : `attempt ${line.attempt} · ${line.words}`} · {duration((to ?? now) - from)}</span>
       <span class="muted">{exact(from)} – {to === null ? "now" : exact(to)}</span>
       <span class="muted">+{duration(Math.max(0, from - origin))} after the start</span>
-      {line.kind === "wait" && line.until !== null && <span class="muted">until {exact(line.until)}</span>}
+      {line.kind === "wait" && line.until !== null && <span class="muted">until {exact(line.until)}{line.until > now && ` · ${duration(line.until - now)} left`}</span>}
+      {line.kind === "wait" && line.why !== null && <span class="timeline-tip-why">{line.why}</span>}
       {line.kind === "attempt" && line.worker && <span class="muted mono truncate">{line.worker}</span>}
       {line.kind === "attempt" && line.error && <span class="timeline-tip-error">{line.error.message}</span>}
     </div>

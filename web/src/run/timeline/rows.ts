@@ -1,6 +1,7 @@
 // Steps as rows of a timeline: their attempts, and what they waited for.
 import type { StepOfPage } from "../../api/types";
 import { duration } from "../../format/durations";
+import { shortTime } from "../../format/times";
 import { attemptLines, type AttemptLine, type WaitLine } from "../panel/attempts";
 import type { RunPhase } from "../trace/entries";
 
@@ -25,7 +26,7 @@ function linesOf(step: StepOfPage, ends: ReadonlyMap<string, number | null>, pha
   if (first?.kind === "wait" && Number.isNaN(first.from)) first.from = ready ?? started;
   // The pages have the newest ten attempts: before the first of more than those there were others, not a wait.
   else if (first?.kind === "attempt" && first.attempt <= 1 && ready !== null && first.start! - ready > LEAST_WAIT) {
-    lines.unshift({ kind: "wait", words: "waited for its turn", from: ready, to: first.start!, until: null });
+    lines.unshift({ kind: "wait", words: "waited for its turn", short: "turn", why: null, from: ready, to: first.start!, until: null });
   }
   return lines.flatMap<AttemptLine | WaitLine>((line) => (line.kind === "attempt" ? [line] : withoutEnded(line, phases)));
 }
@@ -78,10 +79,21 @@ export function wholeTime(rows: readonly TimelineRow[], started: number, now: nu
   return { from, to };
 }
 
+/** Why something waits, and when that ends where it is known. */
+export function waitWords(wait: WaitLine, now: number): string {
+  const why = wait.why === null ? "" : `: ${wait.why.trim().split("\n", 1)[0]}`;
+  return `${wait.words}${why}${wait.until === null ? "" : `, until ${shortTime(wait.until, now)}`}`;
+}
+
+/** The same as short as it may stand in the bar itself. */
+export function waitLabel(wait: WaitLine, now: number): string {
+  return wait.until === null ? wait.short : `${wait.short} · until ${shortTime(wait.until, now)}`;
+}
+
 /** What one bar says. */
 export function lineWords(line: AttemptLine | WaitLine, now: number): string {
   const took = duration((endOf(line) ?? now) - startOf(line));
-  if (line.kind === "wait") return `${line.words}, ${took}${line.until !== null && line.until > now ? `, ${duration(line.until - now)} left` : ""}`;
+  if (line.kind === "wait") return `${waitWords(line, now)}, ${took}${line.until !== null && line.until > now ? `, ${duration(line.until - now)} left` : ""}`;
   return `attempt ${line.attempt} ${line.words}, ${took}`;
 }
 

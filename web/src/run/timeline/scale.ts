@@ -77,6 +77,18 @@ function within(view: View, all: View): View {
   return view;
 }
 
+const LEAST_LABEL = 48;
+
+/** Where the words of a stretch stand: within it, else right of it where `free` says that nothing follows. Null: there is no room. */
+export function labelPlace(place: { left: number; width: number }, width: number, free: boolean): { left: number; width: number } | null {
+  const from = Math.max(0, place.left);
+  const within = Math.min(width, place.left + place.width) - from - 8;
+  if (within >= LEAST_LABEL * 2) return { left: from + 4, width: within };
+  const behind = width - place.left - place.width - 10;
+  if (free && behind >= LEAST_LABEL) return { left: place.left + place.width + 6, width: behind };
+  return within >= LEAST_LABEL ? { left: from + 4, width: within } : null;
+}
+
 /** Where a stretch of time is drawn, in pixels, cut to what is seen; null when nothing of it is. Never too thin to be seen. */
 export function stretch(view: View, width: number, from: number, to: number, least = 3): { left: number; width: number } | null {
   const scale = width / (view.to - view.from);

@@ -3,7 +3,7 @@
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { get } from "../../api/client";
+import { get, sessionEnded } from "../../api/client";
 import type { StepOfPage, StepState } from "../../api/types";
 import type { RunFeed } from "../../live/feed";
 import { whileUsed } from "../../live/used";
@@ -22,7 +22,7 @@ const PAGE = 200;
 const QUIET_MS = 1000;
 const AGAIN_MS = 5000;
 
-class StepsReader {
+export class StepsReader {
   private readonly shown = signal<AllSteps>({ steps: [], complete: false, problem: null });
   private readonly pages = new Map<number, StepOfPage>();
   private readonly stale = new Set<number>();
@@ -40,12 +40,12 @@ class StepsReader {
 
   private follow(): () => void {
     const stopped = new AbortController();
-    let timer = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     let reading = false;
     let last = 0;
     const read = async () => {
-      // Nobody looks: there is time for it when somebody does.
-      if (reading || stopped.signal.aborted || !seen()) return;
+      // Nobody looks, or may: there is time for it when somebody does.
+      if (reading || stopped.signal.aborted || !seen() || sessionEnded.peek()) return;
       reading = true;
       last = Date.now();
       let again: number | null = null;
@@ -64,7 +64,7 @@ class StepsReader {
     };
     const plan = (afterMs = Math.max(0, last + QUIET_MS - Date.now())) => {
       clearTimeout(timer);
-      timer = window.setTimeout(() => void read(), afterMs);
+      timer = setTimeout(() => void read(), afterMs);
     };
     const unwatch = effect(() => {
       const state = this.feed.state.value;
@@ -116,7 +116,13 @@ class StepsReader {
       const first = Math.min(...this.stale);
       const wanted = [...this.stale].filter((index) => index < first + PAGE);
       for (const index of wanted) this.stale.delete(index);
-      await this.page(first, Math.max(...wanted) - first + 1, stopped);
+      try {
+        await this.page(first, Math.max(...wanted) - first + 1, stopped);
+      } catch (error) {
+        // They are as old as before.
+        for (const index of wanted) this.stale.add(index);
+        throw error;
+      }
       this.tell();
     }
   }

@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 
+import { counted } from "../../format/counts";
 import type { RunFeed } from "../../live/feed";
 import { Copy } from "../../parts/Copy";
 import { Failed } from "../../parts/Failed";
@@ -38,7 +39,7 @@ export default function TraceView({ feed }: { feed: RunFeed }) {
           </select>
         ) : <input type="text" aria-label="Key of a step" placeholder="Step" value={filter.step ?? ""} onChange={(event) => setQuery({ of: event.currentTarget.value })} />}
         <span class="muted small" role="status">
-          {filtered ? `${shown.length.toLocaleString()} of ${entries.length.toLocaleString()}` : `${entries.length.toLocaleString()} entries`}
+          {filtered ? `${shown.length.toLocaleString()} of ${entries.length.toLocaleString()}` : counted(entries.length, "entry", "entries")}
           {omitted > 0 && `, ${omitted.toLocaleString()} more only counted`}
           {!complete && ", reading…"}
         </span>

@@ -55,7 +55,7 @@ const numberText = (value: Json | undefined): string =>
 export function SwitchInput({ id, schema, value, onChange, disabled, invalid, describedBy }: InputProps) {
   const shown = value === undefined ? schema.default === true : value === true || value === "true";
   return (
-    <span class="form-check">
+    <label class="form-check">
       <input
         id={id} type="checkbox" checked={shown} disabled={disabled} aria-invalid={invalid || undefined} aria-describedby={describedBy}
         onChange={(event) => {
@@ -64,7 +64,7 @@ export function SwitchInput({ id, schema, value, onChange, disabled, invalid, de
         }}
       />
       <span class="muted small" aria-hidden="true">{shown ? "Yes" : "No"}</span>
-    </span>
+    </label>
   );
 }
 
