@@ -29,6 +29,8 @@ LONGEST_BLOCK_S = 3600.0
 # Those who waited for the end of a block of a limit without numbers come back one after the other.
 UNLIMITED_SPACING_S = 0.05
 TOO_MANY_REQUESTS = 429
+# An attempt that waits for these did not begin; one that waits for a time or a signal has run so far.
+GATE_REASONS = frozenset({WaitReason.LOCK, WaitReason.RATE_LIMIT, WaitReason.BREAKER, WaitReason.THROTTLED})
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class RateLimitGate:
 
         def settle(outcome: Outcome) -> None:
             match outcome:
-                case Snoozed():
+                case Snoozed(reason) if reason in GATE_REASONS:
                     self.store.give_back(request.asker, answer.rank, paces)
                 case Failed(after_s=float() | int() as after_s):
                     self.store.block(*paces[0], min(after_s, LONGEST_BLOCK_S))

@@ -80,6 +80,7 @@ def test_a_few_milliseconds_are_waited_for_in_place(seconds: float, slept: list[
     ("outcome", "call"),
     [
         (Snoozed(WaitReason.LOCK, None), ("give_back", "run/1", 7.0, ["openai", "free"])),
+        (Snoozed(WaitReason.SIGNAL, None), None),
         (Failed(StepError("retryable", "busy"), after_s=20), ("block", "openai", 20)),
         (Failed(StepError("retryable", "busy"), after_s=86_400.0), ("block", "openai", 3600.0)),
         (Failed(StepError("retryable", "busy", {"status": 429})), ("hit", "openai")),
