@@ -29,8 +29,18 @@ def busy() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-def fleet(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
-    settings = {"load_high": "0.5", "load_critical": "0.9", "load_sample_s": "0.1", "throttle_wait_ms": "300"}
+def load_critical() -> str:
+    return "0.9"
+
+
+@pytest.fixture
+def fleet(database_url: str, redis_url: str, tmp_path: Path, load_critical: str) -> Iterator[Fleet]:
+    settings = {
+        "load_high": "0.5",
+        "load_critical": load_critical,
+        "load_sample_s": "0.1",
+        "throttle_wait_ms": "300",
+    }
     with Fleet(database_url, redis_url, tmp_path, **settings) as fleet:
         container = tmp_path / "container"
         container.touch()
@@ -66,3 +76,22 @@ def test_under_load_background_work_waits_and_says_why_while_people_are_served_a
     assert fleet.effects(run=background) == {step["key"]: 1 for step in steps}
     assert {attempt["outcome"] for attempt in fleet.attempts(background)} == {"waiting", "completed"}
     assert {step["failures"] for step in fleet.steps(background)} == {0}
+
+
+@pytest.mark.parametrize("load_critical", ["2"])
+@pytest.mark.parametrize(("pool", "action", "places"), [("threads", "t.work", 2), ("prefork", "t.killable", 1)])
+def test_under_high_load_background_work_goes_on_in_a_share_of_the_places(
+    fleet: Fleet, busy: list[subprocess.Popen[bytes]], eventually: Eventually, pool: str, action: str, places: int
+) -> None:
+    hosts = Hosts(fleet.database)
+    fleet.worker("w", pool)
+    (fleet.directory / "container").write_text(" ".join(str(process.pid) for process in busy))
+    eventually(lambda: [host["level"] for host in hosts.all()] == ["high"])
+
+    steps = [{"key": f"s{n}", "action": action, "needs": [], "params": {"seconds": 0.5}} for n in range(STEPS)]
+    background = fleet.start(*steps, kind="background")
+    eventually(lambda: fleet.status(background) == "completed")
+    assert "throttled" in {(attempt["result"] or {}).get("waiting_for") for attempt in fleet.attempts(background)}
+    changes = sorted((float(at), 1 if what == "begin" else -1) for _, _, _, what, at, _ in fleet.lines())
+    at_once = [sum(change for _, change in changes[: end + 1]) for end in range(len(changes))]
+    assert 1 <= max(at_once) <= places
