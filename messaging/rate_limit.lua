@@ -8,6 +8,7 @@
 --   block      seconds        | hit | unblock: of the first limit
 -- In the hash `tat` is the theoretical arrival time of GCRA: an attempt may begin from `tat - ahead` on. An interval of 0
 -- is no limit, and only obeys a block.
+-- A step that may go within IN_PLACE_S is cheaper held than parked.
 local MOST, LATE_S, IN_PLACE_S, KEPT_S = 10000, 2, 0.005, 86400
 local ask = cjson.decode(ARGV[1])
 local time = redis.call('TIME')

@@ -31,7 +31,7 @@ class ValkeyRateLimits:
         """Charge all the named limits or none. Each limit may be named once."""
         answer = self._script.ask(*self._request("take", paces, asker=asker, rank_ahead=priority * PRIORITY_S))
         if answer is None:
-            return Taken(0.0, 0.0)
+            return Taken(0.0, None)
         verdict, seconds, place = answer
         if verdict == "wait":
             return InLine(float(seconds), paces[int(place) - 1][0])

@@ -20,8 +20,6 @@ from schemas.statuses import WaitReason
 # What a full bucket may add to the attempts of `WINDOW_S`, as a share of them.
 EXCESS = 0.02
 WINDOW_S = 60.0
-# A step that may go within so little is cheaper held than parked.
-IN_PLACE_S = 0.005
 # What a priority of 1 is worth: critical work (20) goes before what came up to ten minutes earlier, and nobody starves.
 PRIORITY_S = 30.0
 # Longest time that all are kept off because a dependency said so; then one asks again.
@@ -58,10 +56,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class Taken:
-    """All limits have room and were charged. The attempt may begin in `seconds`; `rank` is its place in line."""
+    """All limits have room and were charged. The attempt may begin in `seconds`.
+
+    rank: its place in line; None: nothing was charged, since the store is away.
+    """
 
     seconds: float
-    rank: float
+    rank: float | None
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class RateLimitGate:
 
         def settle(outcome: Outcome) -> None:
             match outcome:
-                case Snoozed(reason) if reason in GATE_REASONS:
+                case Snoozed(reason) if reason in GATE_REASONS and answer.rank is not None:
                     self.store.give_back(request.asker, answer.rank, paces)
                 case Failed(after_s=float() | int() as after_s):
                     self.store.block(*paces[0], min(after_s, LONGEST_BLOCK_S))

@@ -141,6 +141,7 @@ def test_several_limits_are_charged_together_or_not_at_all(fleet: Fleet) -> None
 def test_what_is_given_back_is_free_at_once_and_its_asker_keeps_its_place(fleet: Fleet) -> None:
     answer = fleet.take("a", SLOW, TEN)
     assert isinstance(answer, Taken)
+    assert answer.rank is not None
     fleet.now += 1
     fleet.limits.give_back("a", answer.rank, paces(SLOW, TEN))
     assert fleet.passes("b", SLOW)
@@ -246,7 +247,7 @@ def test_a_wiped_valkey_fills_the_bucket_and_makes_those_who_wait_newcomers(flee
 
 def test_with_valkey_away_everybody_passes_and_people_are_told() -> None:
     limits = ValkeyRateLimits("redis://127.0.0.1:1/0")
-    assert all(limits.take(f"s{number}", 5, paces(SLOW)) == Taken(0, 0) for number in range(3))
+    assert all(limits.take(f"s{number}", 5, paces(SLOW)) == Taken(0, None) for number in range(3))
     limits.give_back("s0", 0, paces(SLOW))
     limits.block("slow", pace_of(SLOW), 10)
     for order in (limits.all, lambda: limits.unblock("slow")):

@@ -54,6 +54,7 @@ class Both:
         real = self.real.take(asker, priority, asked)
         verdict, value, position = self.model.take(self.now, asker, priority, asked)
         if isinstance(real, Taken):
+            assert real.rank is not None
             assert (verdict, value) == ("pass", real.rank)
             assert real.seconds == 0
             self.waiting.pop(asker, None)

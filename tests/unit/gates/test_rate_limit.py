@@ -97,6 +97,14 @@ def test_the_gate_learns_from_the_outcome(outcome: Outcome, call: tuple[Any, ...
     assert store.calls[1:] == ([call] if call else [])
 
 
+def test_what_was_not_charged_since_the_store_was_away_is_not_given_back() -> None:
+    store = Store(Taken(0.0, None))
+    verdict = ask(store, OPENAI)
+    assert isinstance(verdict, Admit)
+    verdict.settle(Snoozed(WaitReason.LOCK, None))
+    assert len(store.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("limit", "per_s", "burst"),
     [(10, 1, 10), (100, 1, 100), (100, 60, 2), (10, 60, 1), (1, 1, 1), (5000, 3600, 100), (600, 60, 12), (3, 0.5, 3)],
