@@ -17,6 +17,7 @@ from typing import Protocol
 from orchestration.core.backoff import backoff_s
 from orchestration.core.decide import Outcome, Snoozed
 from orchestration.gates.gate import Admit, GateRequest, Verdict, Wait
+from orchestration.gates.rate_limit import GATE_REASONS
 from schemas.retry import RetryPolicy
 from schemas.statuses import WaitReason
 
@@ -74,12 +75,16 @@ class RetryBudgetGate:
 
     def _settle_first(self, name: str, outcome: Outcome) -> None:
         # One that a later gate kept out comes again.
-        if not isinstance(outcome, Snoozed):
+        if not _was_kept_out(outcome):
             self.store.note_first(name)
 
     def _settle_retry(self, name: str, outcome: Outcome) -> None:
-        if isinstance(outcome, Snoozed):
+        if _was_kept_out(outcome):
             self.store.give_back(name)
+
+
+def _was_kept_out(outcome: Outcome) -> bool:
+    return isinstance(outcome, Snoozed) and outcome.reason in GATE_REASONS
 
 
 def dependency(request: GateRequest) -> str | None:

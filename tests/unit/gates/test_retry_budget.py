@@ -68,7 +68,9 @@ def test_a_step_depends_on_its_breaker_or_else_on_its_first_limit(
     assert dependency(request(breaker=breaker, rates=rates)) == name
 
 
-@pytest.mark.parametrize("outcome", [Succeeded(1), Failed(StepError("x", "x")), Cancelled()])
+@pytest.mark.parametrize(
+    "outcome", [Succeeded(1), Failed(StepError("x", "x")), Cancelled(), Snoozed(WaitReason.SIGNAL, None)]
+)
 def test_a_first_attempt_is_counted_once_it_was_made(outcome: Outcome) -> None:
     store = Store(Spent(9, 1))
     verdict = admitted(RetryBudgetGate(store).admit(request()))
@@ -86,6 +88,7 @@ def test_a_first_attempt_that_a_later_gate_kept_out_is_not_counted() -> None:
 def test_a_granted_retry_that_a_later_gate_kept_out_is_given_back() -> None:
     cases: list[tuple[Outcome, list[tuple[str, str]]]] = [
         (Snoozed(WaitReason.BREAKER, None), [("retry", "openai"), ("back", "openai")]),
+        (Snoozed(WaitReason.SIGNAL, None), [("retry", "openai")]),
         (Failed(StepError("x", "x")), [("retry", "openai")]),
     ]
     for outcome, calls in cases:
