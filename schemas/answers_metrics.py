@@ -235,7 +235,7 @@ class Breakers(CamelPart):
     breakers: list[BreakerShown] | None
 
 
-class RelayShown(CamelPart):
+class RelayFigures(CamelPart):
     """One relay process. `behind`: clients that catch up just now; `fell_behind` and `dropped`: since it started."""
 
     name: str
@@ -258,7 +258,7 @@ class LiveChannel(CamelPart):
     behind: int
     fell_behind: int
     dropped: int
-    relays: list[RelayShown]
+    relays: list[RelayFigures]
 
 
 class ErrorPattern(CamelPart):
