@@ -72,6 +72,7 @@ class Gating:
         request = gate_request(lease, declared, params, scope, self.defaults)
         passed: list[Admit] = []
         outcome: Outcome | Parked = Cancelled()
+        began = False
         try:
             for gate in self.gates:
                 verdict = gate.admit(request)
@@ -87,10 +88,13 @@ class Gating:
                     return outcome
             if request.waited_on is not None and request.waited_on.startswith("throttle:"):
                 self.wake(request.waited_on, WAVE)
+            began = True
             outcome = act()
             return outcome
         finally:
-            settled = Snoozed(WaitReason.LOCK, None) if isinstance(outcome, Parked) else outcome
+            # What was refused has not called what it depends on: there is nothing to learn, and something to give back.
+            refused = isinstance(outcome, Failed) and not began
+            settled = Snoozed(WaitReason.LOCK, None) if refused or isinstance(outcome, Parked) else outcome
             for verdict in passed:
                 verdict.settle(settled)
 
@@ -139,6 +143,9 @@ def gate_request(
         places.append(ConcurrencySpec(key=f"kind:{lease.kind}", limit=defaults.kind_places[lease.kind]))
     if lease.kind in defaults.kind_rates:
         rates.append(defaults.kind_rates[lease.kind])
+    unique: dict[str, RateLimitSpec] = {}
+    for rate in rates:  # the first of a name holds, which is the step's own
+        unique.setdefault(rate.name, rate)
     breaker = _with_settings(breaker, defaults) if breaker else None
     return GateRequest(
         asker=f"{lease.run_id}/{lease.position}",
@@ -149,7 +156,7 @@ def gate_request(
         failures=lease.failures,
         retry=lease.policy.retry,
         breaker=breaker,
-        rate_limits=tuple({rate.name: rate for rate in rates}.values()),
+        rate_limits=tuple(unique.values()),
         locks=(*own.locks, *of_action.locks),
         concurrency=tuple(places),
         lock_wait_s=own.lock_wait_s if own.lock_wait_s is not None else of_action.lock_wait_s,

@@ -24,7 +24,7 @@ from orchestration.core.decide import (
     Succeeded,
 )
 from orchestration.errors import LeaseLost, StoreUnavailable
-from orchestration.gates.gate import Admit, Gate, GateRequest, Verdict, Wait
+from orchestration.gates.gate import Admit, Gate, GateRequest, Refuse, Verdict, Wait
 from schemas.flow import BreakerSpec, FlowSpec
 from schemas.statuses import WaitReason
 from schemas.workflow import StepSpec
@@ -204,7 +204,7 @@ def depends_on_a_host(_params: object, _host: object) -> FlowSpec:
 class RecordingGate:
     """Answers what it is told to, and keeps what it learned."""
 
-    def __init__(self, verdict: Wait | None = None) -> None:
+    def __init__(self, verdict: Wait | Refuse | None = None) -> None:
         self.verdict = verdict
         self.asked: list[GateRequest] = []
         self.learned: list[Outcome] = []
@@ -228,6 +228,14 @@ def test_a_gate_that_refuses_makes_the_step_wait_and_the_others_know_nothing_cam
     assert outcome == Snoozed(WaitReason.BREAKER, datetime(2030, 1, 1, 0, 0, 30, tzinfo=UTC), "breaker:host-1", 2.0)
     assert passed.learned == [outcome]
     assert began == []
+
+
+def test_a_gate_that_refuses_fails_the_step_and_the_others_get_back_what_they_gave() -> None:
+    passed = RecordingGate()
+    refusing = RecordingGate(Refuse(StepError("breaker_open", "open"), permanent=True))
+    outcome = act(gates=[passed, refusing], flow=depends_on_a_host)
+    assert error_of(outcome).code == "breaker_open"
+    assert passed.learned == [Snoozed(WaitReason.LOCK, None)]
 
 
 def test_a_failure_that_a_stop_brought_about_is_no_news_of_the_target() -> None:

@@ -88,7 +88,7 @@ BEGIN
                                created_role, forked_from, kind, concurrency)
     SELECT ids[e.place], e.run ->> 'name', e.run ->> 'template_id', e.run -> 'workflow', e.run -> 'params',
            nullif(e.run -> 'ssh', 'null'), e.run -> 'metadata', e.run ->> 'request_hash', p_start ->> 'created_by',
-           p_start ->> 'created_role', e.run ->> 'forked_from', e.run ->> 'kind', nullif(e.run -> 'concurrency', 'null')
+           p_start ->> 'created_role', e.run ->> 'forked_from', coalesce(e.run ->> 'kind', 'workflow'), nullif(e.run -> 'concurrency', 'null')
       FROM jsonb_array_elements(p_start -> 'runs') WITH ORDINALITY AS e(run, place) WHERE ids[e.place] IS NOT NULL;
     PERFORM insert_steps_of(ids, 0, NULL, false, p_steps, p_resend, moment);
     INSERT INTO trace (run_id, seq, kind, run_status, at)
