@@ -186,6 +186,7 @@ function told(old: StepState, event: StepEvent): StepState {
     ready: event.status === "ready",
     waiting_for: event.status === "waiting" ? event.waiting_for : null,
     until: event.status === "waiting" ? event.due_at : null,
+    why: event.status === "waiting" ? event.message : null,
     attempt: event.attempt,
     stopping: going && !fresh ? old.stopping : false,
     // The clock of this device is no judge: times come with the state, half a second later.

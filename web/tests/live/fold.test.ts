@@ -43,10 +43,10 @@ describe("folding events", () => {
     let view = fold(first(), [step(2, 0, "waiting", 1, { waiting_for: "lock", due_at: null }), run(2, "cancelling", 3, 0)], NOW).view;
     expect(state(view).steps[0]).toMatchObject({ status: "pending", ready: false, waiting_for: "lock", until: null });
     expect(state(view)).toMatchObject({ status: "running", stopping: true, active: true });
-    view = fold(view, [step(3, 0, "waiting", 1, { waiting_for: "retry", due_at: "2026-01-01T00:01:00Z" })], NOW).view;
-    expect(state(view).steps[0]).toMatchObject({ waiting_for: "retry", until: "2026-01-01T00:01:00Z" });
+    view = fold(view, [step(3, 0, "waiting", 1, { waiting_for: "throttled", due_at: "2026-01-01T00:01:00Z", message: "cpu at 97 %" })], NOW).view;
+    expect(state(view).steps[0]).toMatchObject({ waiting_for: "throttled", until: "2026-01-01T00:01:00Z", why: "cpu at 97 %" });
     view = fold(view, [step(4, 0, "ready", 1)], NOW).view;
-    expect(state(view).steps[0]).toMatchObject({ status: "pending", ready: true, waiting_for: null, until: null });
+    expect(state(view).steps[0]).toMatchObject({ status: "pending", ready: true, waiting_for: null, until: null, why: null });
   });
 
   it("gives the same whether events come one by one or together", () => {

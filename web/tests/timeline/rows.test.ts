@@ -18,7 +18,8 @@ function step(key: string, more: Partial<StepOfPage> = {}): StepOfPage {
   };
 }
 const attempt = (number: number, outcome: Attempt["outcome"], from: number, to: number): Attempt => ({
-  attempt: number, outcome, worker: "w", start_time: at(from), end_time: at(to), duration_ms: (to - from) * 1000, error: null,
+  attempt: number, outcome, worker: "w", start_time: at(from), end_time: at(to), duration_ms: (to - from) * 1000, resources: null,
+  error: null,
 });
 
 describe("attempts with waits between them", () => {

@@ -123,6 +123,6 @@ function withLast(ended: Attempt[], step: StepState): Attempt[] {
   if (ended.some((one) => one.attempt === step.attempt)) return ended;
   return [...ended, {
     attempt: step.attempt, outcome: step.status, worker: null, start_time: step.start_time, end_time: step.end_time,
-    duration_ms: step.duration_ms ?? null, error: step.error ?? null,
+    duration_ms: step.duration_ms ?? null, resources: null, error: step.error ?? null,
   }];
 }
