@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from orchestration.engine.hosts import Hosts
 from orchestration.errors import StoreUnavailable
+from orchestration.gates.load import Load, LoadSample
 from settings import Settings
-from tests.support.engine import Harness
-from workers.janitor import Janitor
+from tests.support.engine import Harness, TestClock
+from workers.janitor import COUNT_EVERY_S, Janitor
 
 
 def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_moment(
@@ -27,6 +29,38 @@ def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_momen
             janitor.sweep_once()
     janitor.sweep_once()
     assert engine.step(run, 0)["sends"] == 1
+
+
+def test_what_ended_is_counted_every_few_seconds(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    clock = TestClock(engine.database)
+    janitor = Janitor(Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path))
+    counted = "SELECT coalesce(sum(ended), 0)::integer FROM metrics_counts WHERE span = 'ever' AND kind = 'total'"
+    engine.finish(engine.claim(engine.start({"key": "a"}), 0))
+    clock.advance(2)
+    janitor.sweep_once()
+    assert engine.database.call(counted) == 1
+    engine.finish(engine.claim(engine.start({"key": "b"}), 0))
+    clock.advance(2)
+    janitor.sweep_once()
+    assert engine.database.call(counted) == 1, "not at each sweep"
+    janitor._counted_at -= COUNT_EVERY_S
+    janitor.sweep_once()
+    assert engine.database.call(counted) == 2
+
+
+def test_a_host_that_is_silent_is_forgotten_whatever_is_kept_of_runs(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    clock, hosts = TestClock(engine.database), Hosts(engine.database)
+    settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, retention_days=0)
+    hosts.report("gone", LoadSample(0.5, 0.5, 0.5, 1.0, 2.0, 1 << 30, 1 << 29, 1 << 30), Load())
+    Janitor(settings).sweep_once()
+    assert [host["host"] for host in hosts.all()] == ["gone"]
+    clock.advance(3700)
+    Janitor(settings).sweep_once()
+    assert hosts.all() == []
 
 
 def _away() -> int:
