@@ -1,7 +1,7 @@
 """Locks and places, what a step waits for, and what a run is for.
 
 All of it may be missing in rows of the release before. The index of what is waited for is built beside the writes of a
-system in use: see 0008.
+system in use: see 0008. What comes before it is committed then, so it must bear to be run again.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
-ALTER TABLE runs ADD COLUMN gated boolean NOT NULL DEFAULT false;
-ALTER TABLE run_documents ADD COLUMN kind text NOT NULL DEFAULT 'workflow'
+ALTER TABLE runs ADD COLUMN IF NOT EXISTS gated boolean NOT NULL DEFAULT false;
+ALTER TABLE run_documents ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'workflow'
                               CHECK (kind IN ('workflow', 'interactive', 'background', 'agent')),
-                          ADD COLUMN concurrency jsonb;
-ALTER TABLE steps ADD COLUMN waiting_on text, ADD COLUMN began_at timestamptz;
+                          ADD COLUMN IF NOT EXISTS concurrency jsonb;
+ALTER TABLE steps ADD COLUMN IF NOT EXISTS waiting_on text, ADD COLUMN IF NOT EXISTS began_at timestamptz;
 
 -- Who holds or waits for what only so many may hold: `place`s up to a capacity; a lower rank goes first.
-CREATE TABLE lock_requests (
+CREATE TABLE IF NOT EXISTS lock_requests (
     key       text NOT NULL,
     run_id    bigint NOT NULL,
     position  integer NOT NULL,
@@ -35,15 +35,15 @@ CREATE TABLE lock_requests (
     woken_at  timestamptz CHECK (woken_at IS NULL OR NOT held),
     PRIMARY KEY (key, run_id, position)
 );
-CREATE UNIQUE INDEX lock_requests_one_exclusive_holder ON lock_requests (key) WHERE held AND mode = 'exclusive';
-CREATE INDEX lock_requests_line ON lock_requests (key, rank, run_id, position) WHERE NOT held;
-CREATE INDEX lock_requests_called ON lock_requests (woken_at) WHERE woken_at > '-infinity';
-CREATE INDEX lock_requests_of ON lock_requests (run_id, position);
+CREATE UNIQUE INDEX IF NOT EXISTS lock_requests_exclusive ON lock_requests (key) WHERE held AND mode = 'exclusive';
+CREATE INDEX IF NOT EXISTS lock_requests_line ON lock_requests (key, rank, run_id, position) WHERE NOT held;
+CREATE INDEX IF NOT EXISTS lock_requests_called ON lock_requests (woken_at) WHERE woken_at > '-infinity';
+CREATE INDEX IF NOT EXISTS lock_requests_of ON lock_requests (run_id, position);
 
 -- Lines that may go on. Written with the release, so that no wake-up is lost.
-CREATE TABLE lock_wakes (key text PRIMARY KEY, at timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS lock_wakes (key text PRIMARY KEY, at timestamptz NOT NULL);
 
-CREATE TABLE lock_contention (
+CREATE TABLE IF NOT EXISTS lock_contention (
     key       text NOT NULL,
     hour      timestamptz NOT NULL,
     waits     bigint NOT NULL,

@@ -13,10 +13,10 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
-ALTER TABLE attempts ADD COLUMN resources jsonb;
+ALTER TABLE attempts ADD COLUMN IF NOT EXISTS resources jsonb;
 
 -- Shares of what a host has are 0 to 1. Rewritten every few seconds, so pages keep room for it.
-CREATE TABLE hosts (
+CREATE TABLE IF NOT EXISTS hosts (
     host                    text PRIMARY KEY,
     reported_at             timestamptz NOT NULL,
     level                   text NOT NULL CHECK (level IN ('ok', 'high', 'critical')),

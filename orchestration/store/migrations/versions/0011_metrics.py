@@ -1,7 +1,7 @@
 """What ended, counted by minute and hour, so that nobody who looks has to read the history.
 
 The index of attempts by their end is what the counting goes along. It is built beside the writes of a system in use:
-see 0008.
+see 0008. What comes before it is committed then, so it must bear to be run again.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ depends_on = None
 
 CHANGES = """
 -- Up to where attempts and runs have been counted. NULL: nothing yet.
-CREATE TABLE metrics_folded (
+CREATE TABLE IF NOT EXISTS metrics_folded (
     single          boolean PRIMARY KEY DEFAULT true CHECK (single),
     attempts_until  timestamptz,
     runs_until      timestamptz
 );
-INSERT INTO metrics_folded VALUES (true);
+INSERT INTO metrics_folded VALUES (true) ON CONFLICT DO NOTHING;
 
 -- `kind` total, action, queue, host, reason, on: attempts; run: runs, by what they are for. `ever` has one row a name.
 -- failed: the step failed with it; retried: failed, and tried again; fallbacks: failed, and something else stood in;
 -- lost: whatever came of it; timed: those whose duration is in `duration_s`.
-CREATE TABLE metrics_counts (
-    span         text NOT NULL CHECK (span IN ('minute', 'hour', 'ever')),
+CREATE TABLE IF NOT EXISTS metrics_counts (
+    span         text NOT NULL CHECK (span IN ('minute', 'hour', 'day', 'ever')),
     at           timestamptz NOT NULL,
     kind         text NOT NULL,
     name         text NOT NULL,
@@ -42,22 +42,22 @@ CREATE TABLE metrics_counts (
     handed_back  bigint NOT NULL,
     timed        bigint NOT NULL,
     duration_s   double precision NOT NULL,
-    PRIMARY KEY (span, at, kind, name)
+    PRIMARY KEY (span, kind, at, name)
 ) WITH (fillfactor = 70);
 
 -- How many took how long, see `duration_bucket`; of kinds total, action and run.
-CREATE TABLE metrics_durations (
-    span    text NOT NULL CHECK (span IN ('minute', 'hour', 'ever')),
+CREATE TABLE IF NOT EXISTS metrics_durations (
+    span    text NOT NULL CHECK (span IN ('minute', 'hour', 'day', 'ever')),
     at      timestamptz NOT NULL,
     kind    text NOT NULL,
     name    text NOT NULL,
     bucket  smallint NOT NULL,
     n       bigint NOT NULL,
-    PRIMARY KEY (span, at, kind, name, bucket)
+    PRIMARY KEY (span, kind, at, name, bucket)
 ) WITH (fillfactor = 70);
 
-CREATE TABLE metrics_errors (
-    span      text NOT NULL CHECK (span IN ('minute', 'hour')),
+CREATE TABLE IF NOT EXISTS metrics_errors (
+    span      text NOT NULL CHECK (span IN ('minute', 'hour', 'day')),
     at        timestamptz NOT NULL,
     code      text NOT NULL,
     action    text NOT NULL,
@@ -69,7 +69,7 @@ CREATE TABLE metrics_errors (
     PRIMARY KEY (span, at, code, action)
 ) WITH (fillfactor = 70);
 
-CREATE TABLE breaker_changes (
+CREATE TABLE IF NOT EXISTS breaker_changes (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name    text NOT NULL,
     before  text NOT NULL,
@@ -78,7 +78,7 @@ CREATE TABLE breaker_changes (
     why     text NOT NULL,
     actor   text
 );
-CREATE INDEX breaker_changes_name ON breaker_changes (name, id);
+CREATE INDEX IF NOT EXISTS breaker_changes_name ON breaker_changes (name, id);
 """
 IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('attempts_ended') AND NOT indisvalid)"
 BUILD = "CREATE INDEX CONCURRENTLY IF NOT EXISTS attempts_ended ON attempts (ended_at)"

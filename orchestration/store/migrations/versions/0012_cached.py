@@ -14,12 +14,12 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
-CREATE TABLE cached_results (
+CREATE TABLE IF NOT EXISTS cached_results (
     key     bytea PRIMARY KEY CHECK (length(key) = 32),
     result  jsonb NOT NULL,
     at      timestamptz NOT NULL
 );
-CREATE INDEX cached_results_at ON cached_results (at);
+CREATE INDEX IF NOT EXISTS cached_results_at ON cached_results (at);
 """
 
 
