@@ -76,7 +76,11 @@ class Fleet:
 
 def look_at_fleet(database: Database, redis_url: str, *, resend_s: float) -> Fleet:
     """All of it. Raises: StoreUnavailable."""
-    overview = read_workers(database, resend_s=resend_s)
+    return with_news(read_workers(database, resend_s=resend_s), redis_url)
+
+
+def with_news(overview: WorkersOverview, redis_url: str) -> Fleet:
+    """The same, where PostgreSQL was asked already."""
     names = {*overview.queues, *(queue for worker in overview.workers for queue in worker["queues"] or ())}
     # Asked first: it knows of a server that was away a moment ago, and costs nothing then.
     messages = lengths_of(redis_url).ask(sorted(names))

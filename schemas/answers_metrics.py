@@ -275,7 +275,7 @@ class ErrorPattern(CamelPart):
 
 
 class MetricsAnswer(CamelAnswer):
-    """All of it. What ended is counted up to `until`, some seconds ago; a window begins with a whole minute or hour."""
+    """All of it. What ended is counted up to `until`, some seconds ago; windows begin on a whole unit."""
 
     window: Literal["5m", "1h", "24h", "7d"]
     now: datetime

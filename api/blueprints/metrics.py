@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from flask import Response, current_app, jsonify
+from flask import Response, current_app
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,7 +28,9 @@ class MetricsQuery(BaseModel):
     """How far back."""
 
     model_config = ConfigDict(extra="forbid")
-    window: Literal["5m", "1h", "24h", "7d"] = Field("1h", description="5m and 1h go by the minute")
+    window: Literal["5m", "1h", "24h", "7d"] = Field(
+        "1h", description="5m and 1h go by the minute, 24h by the hour, 7d by the day"
+    )
 
 
 @bp.get("/metrics", responses={200: MetricsAnswer})
@@ -60,4 +62,4 @@ def exposition() -> Response:
 
 def answer_with(model: type[CamelAnswer], values: dict[str, Any]) -> Response:
     """An answer of this interface: the model's names in camelCase."""
-    return jsonify(model.model_validate(values).model_dump(mode="json", by_alias=True))
+    return Response(model.model_validate(values).model_dump_json(by_alias=True), mimetype="application/json")

@@ -9,6 +9,7 @@ from api.relay.access import Access
 from api.relay.admission import Admission
 from api.relay.figures import Figures, figures_blueprint
 from api.relay.hub import Hub
+from api.relay.metrics_feed import figures_source
 from api.relay.native import NativeDatabase, NativeThreads
 from api.relay.polling import state_blueprint
 from api.relay.problems import map_errors
@@ -32,13 +33,15 @@ def create_relay(settings: Settings) -> Flask:
     admission = Admission(database, threads)
     access = Access(admission, cookie=session_cookie_name(settings), origins=allowed_origins(settings))
 
+    source = figures_source(database, threads, settings)
+
     app = Flask("relay", static_folder=None)
     map_errors(app)
     secure(app, settings)
     app.register_blueprint(events_blueprint(access, hub, states))
     app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
     app.add_url_rule("/healthz", view_func=_healthz)
-    figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states))
+    figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states, source))
     app.register_blueprint(figures_blueprint(settings, access, figures))
     app.extensions["perdure_figures"] = figures
     return app

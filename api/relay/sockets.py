@@ -18,6 +18,7 @@ from api.relay.admission import Admission, Credentials, Member
 from api.relay.clients import Clients
 from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
+from api.relay.metrics_feed import MetricsFeed, Source
 from api.relay.problems import problem_of
 from api.relay.room import Room
 from api.relay.states import States
@@ -37,8 +38,9 @@ SIGN_IN_S = 10.0
 class Sockets:
     """The Socket.IO clients and what each has subscribed to."""
 
-    def __init__(self, clients: Clients, admission: Admission, hub: Hub, states: States) -> None:
+    def __init__(self, clients: Clients, admission: Admission, hub: Hub, states: States, metrics: MetricsFeed) -> None:
         self._clients = clients
+        self._metrics = metrics
         self._admission = admission
         self._hub = hub
         self._states = states
@@ -57,6 +59,7 @@ class Sockets:
         member = self._members.pop(sid, None)
         if member is not None:
             self._admission.leave(member)
+        self._metrics.unsubscribe(sid)
         for run_id in list(self._subscriptions.get(sid, ())):
             self._end(sid, run_id)
         self._subscriptions.pop(sid, None)
@@ -98,6 +101,18 @@ class Sockets:
         run_id = parameters.workflow_id(asked.get("workflow_id"))
         self._end(sid, run_id)
         return {"success": True, "workflow_id": run_id}
+
+    def subscribe_metrics(self, sid: str, data: Any) -> JsonObject:
+        """Begin to send figures of a window, now and every few seconds. Raises: Refusal; StoreUnavailable."""
+        asked = data if isinstance(data, dict) else {}
+        self._check(sid)
+        return {"success": True, "window": self._metrics.subscribe(sid, asked.get("window"))}
+
+    def unsubscribe_metrics(self, sid: str, data: Any) -> JsonObject:
+        """Send no figures any more."""
+        del data
+        self._metrics.unsubscribe(sid)
+        return {"success": True}
 
     def figures(self) -> dict[str, int]:
         """How many clients, subscriptions, clients behind; and since the start who fell behind or was dropped."""
@@ -150,7 +165,9 @@ class Sockets:
             self._clients.drop_strangers(known_since, SIGN_IN_S)
 
 
-def add_sockets(app: Flask, settings: Settings, admission: Admission, hub: Hub, states: States) -> Sockets:
+def add_sockets(
+    app: Flask, settings: Settings, admission: Admission, hub: Hub, states: States, source: Source
+) -> Sockets:
     """Serve Socket.IO over WebSocket from this app."""
     socketio: Any = SocketIO(  # type: ignore[call-arg]  # the stubs leave out what goes on to Engine.IO
         app,
@@ -168,7 +185,8 @@ def add_sockets(app: Flask, settings: Settings, admission: Admission, hub: Hub, 
         cookie=None,
     )
     use_relay_websocket(socketio.server.eio)
-    sockets = Sockets(Clients(socketio.server), admission, hub, states)
+    clients = Clients(socketio.server)
+    sockets = Sockets(clients, admission, hub, states, MetricsFeed(source, clients))
     cookie = session_cookie_name(settings)
 
     @socketio.on("connect")
@@ -196,6 +214,14 @@ def add_sockets(app: Flask, settings: Settings, admission: Admission, hub: Hub, 
     @socketio.on("unsubscribe_workflow")
     def unsubscribe_workflow(data: Any = None) -> JsonObject:
         return _answer(sockets.unsubscribe, data)
+
+    @socketio.on("subscribe_metrics")
+    def subscribe_metrics(data: Any = None) -> JsonObject:
+        return _answer(sockets.subscribe_metrics, data)
+
+    @socketio.on("unsubscribe_metrics")
+    def unsubscribe_metrics(data: Any = None) -> JsonObject:
+        return _answer(sockets.unsubscribe_metrics, data)
 
     return sockets
 

@@ -22,17 +22,18 @@ _COUNTS = (
 
 @dataclass(frozen=True)
 class Window:
-    """How far back is looked, in steps of what."""
+    """How far back is looked. It begins with a whole `span`, and has a point for each `point`."""
 
     span: str
+    point: str
     length: timedelta
 
 
 WINDOWS: Mapping[str, Window] = {
-    "5m": Window("minute", timedelta(minutes=5)),
-    "1h": Window("minute", timedelta(hours=1)),
-    "24h": Window("hour", timedelta(hours=24)),
-    "7d": Window("hour", timedelta(days=7)),
+    "5m": Window("minute", "minute", timedelta(minutes=5)),
+    "1h": Window("minute", "minute", timedelta(hours=1)),
+    "24h": Window("hour", "hour", timedelta(hours=24)),
+    "7d": Window("day", "hour", timedelta(days=7)),
 }
 
 
@@ -57,7 +58,7 @@ class Metrics:
         divide by.
         """
         asked = WINDOWS[window]
-        found = self.database.call("SELECT read_metrics(%s, %s)", asked.span, asked.length)
+        found = self.database.call("SELECT read_metrics(%s, %s, %s)", asked.span, asked.point, asked.length)
         return _shown(window, asked, found)
 
     def totals(self) -> JsonObject:
@@ -121,7 +122,7 @@ def _shown(window: str, asked: Window, found: JsonObject) -> JsonObject:
         "workers_by_host": named("host"),
         "waits": waits("reason"),
         "waits_on": waits("on"),
-        "points": [_point(*row, length_s=_length_s(asked.span)) for row in found["points"] or ()],
+        "points": [_point(*row, length_s=_length_s(asked.point)) for row in found["points"] or ()],
         "errors": found["errors"],
         "locks": {
             "since": locks["since"],
@@ -206,8 +207,8 @@ def _point(
     }
 
 
-def _length_s(span: str) -> float:
-    return 60.0 if span == "minute" else 3600.0
+def _length_s(point: str) -> float:
+    return 60.0 if point == "minute" else 3600.0
 
 
 def _share(part: float, whole: float) -> float | None:

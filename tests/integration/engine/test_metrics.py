@@ -145,7 +145,7 @@ def test_counts_equal_a_recount_of_the_rows(engine: Harness, clock: TestClock, m
     fold_all(metrics, clock)
     truth = recount(engine.database)
     assert truth["total", ""]["ended"] > 25
-    for span in ("hour", "ever"):
+    for span in ("hour", "day", "ever"):
         found = counted(engine.database, span)
         if seed % 2 == 0:
             assert found == truth
@@ -180,7 +180,7 @@ def test_buckets_are_the_same_in_sql_and_in_python(engine: Harness) -> None:
 def test_minutes_and_hours_hold_what_ended_in_them(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
     play(engine, clock, random.Random(7))
     fold_all(metrics, clock)
-    for span in ("minute", "hour"):
+    for span in ("minute", "hour", "day"):
         wrong = engine.database.rows(
             "SELECT * FROM (SELECT date_trunc(%s, ended_at, 'UTC') AS at, count(*) AS n FROM attempts GROUP BY 1) a "
             "FULL JOIN (SELECT at, ended AS n FROM metrics_counts WHERE span = %s AND kind = 'total') m USING (at) "
@@ -240,10 +240,10 @@ def test_what_is_old_is_removed(engine: Harness, clock: TestClock, metrics: Metr
     engine.finish(engine.claim(engine.start({"key": "a"}), 0))
     fold_all(metrics, clock)
     spans = "SELECT array_agg(DISTINCT span ORDER BY span) FROM metrics_counts"
-    assert engine.database.call(spans) == ["ever", "hour", "minute"]
+    assert engine.database.call(spans) == ["day", "ever", "hour", "minute"]
     clock.advance(49 * 3600)
     metrics.trim()
-    assert engine.database.call(spans) == ["ever", "hour"]
+    assert engine.database.call(spans) == ["day", "ever", "hour"]
     clock.advance(90 * 86_400)
     metrics.trim()
     assert engine.database.call(spans) == ["ever"]
@@ -307,7 +307,7 @@ def test_neither_looking_nor_counting_reads_the_history(engine: Harness, clock: 
     engine.database.execute("VACUUM ANALYZE")
     while engine.database.call("SELECT more FROM fold_metrics(5000)"):
         pass
-    look = meter.call("SELECT read_metrics('minute', interval '1 hour')")
+    look = meter.call("SELECT read_metrics('minute', 'minute', interval '1 hour')")
     assert not look.scanned & Counter({"attempts": 1, "runs": 1, "steps": 1}), look.scanned
     assert look.rows < 6000, look
     engine.finish(engine.claim(engine.runs.start(_one_step(), ALICE), 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messaging.relay_figures import RelayFigures
+from schemas.answers_metrics import MetricsAnswer
 from tests.integration.relay.conftest import Watcher
 
 pytestmark = pytest.mark.integration
@@ -33,6 +34,25 @@ def test_connections_are_counted_where_they_are_and_in_valkey(world, relay, even
         watcher.close()
     eventually(lambda: figure(relay, "perdure_relay_sockets") == 0)
     eventually(lambda: [each["sockets"] for each in figures.all()] == [0])
+
+
+def test_dashboards_are_sent_figures_as_http_answers_them(world, relay, eventually):
+    watcher = Watcher(relay, world.start())
+    sent, acks = [], []
+    watcher.client.on("metrics", sent.append)
+    watcher.client.emit("subscribe_metrics", {"window": "1h"}, callback=acks.append)
+    found = MetricsAnswer.model_validate(eventually(lambda: sent)[0])
+    assert acks == [{"success": True, "window": "1h"}]
+    assert found.window == "1h"
+    assert found.current.ready >= 1
+    assert found.live is not None
+    eventually(lambda: len(sent) >= 2)
+    watcher.client.emit("unsubscribe_metrics", callback=acks.append)
+    eventually(lambda: len(acks) == 2)
+    watcher.client.emit("subscribe_metrics", {"window": "2h"}, callback=acks.append)
+    eventually(lambda: len(acks) == 3)
+    assert (acks[2]["code"], acks[2]["where"]) == ("invalid_request", "/window")
+    watcher.close()
 
 
 def test_figures_are_for_those_with_a_token(relay):

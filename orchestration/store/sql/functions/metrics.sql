@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION duration_bucket(p_s double precision) RETURNS smallin
     SELECT CASE WHEN p_s <= 0.001 THEN 0 ELSE least(49, ceil(2 * ln(p_s * 1000) / ln(2::double precision)))::smallint END
 $$;
 
--- The start of the minute or hour that a time lies in; one for all times for the span `ever`.
+-- The start of the minute, hour or day that a time lies in; one for all times for the span `ever`.
 CREATE OR REPLACE FUNCTION span_start(p_span text, p_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE p_span WHEN 'ever' THEN timestamptz '-infinity' ELSE date_trunc(p_span, p_at, 'UTC') END
 $$;
@@ -27,7 +27,7 @@ SET enable_seqscan = off AS $$
 DECLARE
     f       metrics_folded;
     safe    timestamptz := all_ended_before();
-    first   timestamptz := span_start('hour', clock_now() - interval '7 days');
+    first   timestamptz := span_start('day', clock_now() - interval '7 days');
     stop    timestamptz;
 BEGIN
     counted := 0;
@@ -88,7 +88,7 @@ BEGIN
     WITH ended AS MATERIALIZED (
         SELECT e.*, date_trunc('minute', e.ended_at, 'UTC') AS at FROM ended_attempts(p_from, p_to) e
     ), spans AS (
-        SELECT * FROM unnest(ARRAY['minute', 'hour', 'ever']) AS s(span)
+        SELECT * FROM unnest(ARRAY['minute', 'hour', 'day', 'ever']) AS s(span)
     ), counted AS (
         SELECT e.at, k.kind, k.name, count(*) AS ended, count(*) FILTER (WHERE outcome = 'completed') AS completed,
                count(*) FILTER (WHERE outcome IN ('failed', 'lost') AND step_status IN ('failed', 'skipped')) AS failed,
@@ -109,7 +109,7 @@ BEGIN
                sum(c.retried), sum(c.fallbacks), sum(c.skipped), sum(c.cancelled), sum(c.waiting), sum(c.lost),
                sum(c.handed_back), sum(c.timed), sum(c.duration_s)
           FROM counted c, spans s WHERE s.span <> 'minute' OR c.at >= kept GROUP BY 1, 2, 3, 4
-            ON CONFLICT (span, at, kind, name) DO UPDATE
+            ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
                    failed = m.failed + excluded.failed, retried = m.retried + excluded.retried,
                    fallbacks = m.fallbacks + excluded.fallbacks, skipped = m.skipped + excluded.skipped,
@@ -124,7 +124,7 @@ BEGIN
         INSERT INTO metrics_durations AS m
         SELECT s.span, span_start(s.span, d.at), d.kind, d.name, d.bucket, sum(d.n)
           FROM sorted d, spans s WHERE s.span <> 'minute' OR d.at >= kept GROUP BY 1, 2, 3, 4, 5
-            ON CONFLICT (span, at, kind, name, bucket) DO UPDATE SET n = m.n + excluded.n
+            ON CONFLICT (span, kind, at, name, bucket) DO UPDATE SET n = m.n + excluded.n
     ), errors AS (
         INSERT INTO metrics_errors AS m
         SELECT s.span, span_start(s.span, e.at), e.code, e.action, count(*),
@@ -153,14 +153,14 @@ BEGIN
           FROM runs r, LATERAL (SELECT x.kind FROM run_documents x WHERE x.run_id = r.id OFFSET 0) d
          WHERE r.ended_at >= p_from AND r.ended_at < p_to
     ), spans AS (
-        SELECT * FROM unnest(ARRAY['minute', 'hour', 'ever']) AS s(span)
+        SELECT * FROM unnest(ARRAY['minute', 'hour', 'day', 'ever']) AS s(span)
     ), counts AS (
         INSERT INTO metrics_counts AS m
         SELECT s.span, span_start(s.span, e.at), 'run', e.name, count(*), count(*) FILTER (WHERE e.status = 'completed'),
                count(*) FILTER (WHERE e.status = 'failed'), 0, 0, 0, count(*) FILTER (WHERE e.status = 'cancelled'),
                0, 0, 0, count(*), sum(e.took)
           FROM ended e, spans s WHERE s.span <> 'minute' OR e.at >= kept GROUP BY 1, 2, 3, 4
-            ON CONFLICT (span, at, kind, name) DO UPDATE
+            ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
                    failed = m.failed + excluded.failed, cancelled = m.cancelled + excluded.cancelled,
                    timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s
@@ -168,35 +168,48 @@ BEGIN
         INSERT INTO metrics_durations AS m
         SELECT s.span, span_start(s.span, e.at), 'run', e.name, duration_bucket(e.took), count(*)
           FROM ended e, spans s WHERE s.span <> 'minute' OR e.at >= kept GROUP BY 1, 2, 3, 4, 5
-            ON CONFLICT (span, at, kind, name, bucket) DO UPDATE SET n = m.n + excluded.n
+            ON CONFLICT (span, kind, at, name, bucket) DO UPDATE SET n = m.n + excluded.n
     )
     SELECT count(*) INTO n FROM ended;
     RETURN n;
 END $$;
 
--- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, hours after 90 days. How many.
+CREATE OR REPLACE FUNCTION metric_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY['total', 'action', 'queue', 'host', 'reason', 'on', 'run']
+$$;
+
+-- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, the
+-- others after 90 days. The most of any one kind of rows.
 CREATE OR REPLACE FUNCTION trim_metrics(p_limit integer) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-    minutes  timestamptz := clock_now() - interval '48 hours';
-    hours    timestamptz := clock_now() - interval '90 days';
-    t        text;
-    s        text;
-    n        integer;
-    total    integer := 0;
+    long    timestamptz := clock_now() - interval '90 days';
+    short   timestamptz := clock_now() - interval '48 hours';
+    before  timestamptz;
+    s       text;
+    n       integer[];
+    total   integer := 0;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['metrics_counts', 'metrics_durations', 'metrics_errors'] LOOP
-        FOREACH s IN ARRAY ARRAY['minute', 'hour'] LOOP
-            EXECUTE format('DELETE FROM %I WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM %I WHERE span = $1 AND at < $2 LIMIT $3))', t, t)
-              USING s, CASE s WHEN 'minute' THEN minutes ELSE hours END, p_limit;
-            GET DIAGNOSTICS n = ROW_COUNT;
-            total := total + n;
-        END LOOP;
+    FOREACH s IN ARRAY ARRAY['minute', 'hour', 'day'] LOOP
+        before := CASE s WHEN 'minute' THEN short ELSE long END;
+        WITH counts AS (
+            DELETE FROM metrics_counts WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM metrics_counts
+                 WHERE span = s AND kind = ANY (metric_kinds()) AND at < before LIMIT p_limit)) RETURNING 1
+        ), durations AS (
+            DELETE FROM metrics_durations WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM metrics_durations
+                 WHERE span = s AND kind = ANY (metric_kinds()) AND at < before LIMIT p_limit)) RETURNING 1
+        ), errors AS (
+            DELETE FROM metrics_errors WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM metrics_errors WHERE span = s AND at < before LIMIT p_limit)) RETURNING 1
+        )
+        SELECT ARRAY[(SELECT count(*) FROM counts), (SELECT count(*) FROM durations), (SELECT count(*) FROM errors)] INTO n;
+        total := greatest(total, n[1], n[2], n[3]);
     END LOOP;
-    DELETE FROM lock_contention WHERE ctid = ANY (ARRAY(SELECT ctid FROM lock_contention WHERE hour < hours LIMIT p_limit));
+    DELETE FROM lock_contention WHERE ctid = ANY (ARRAY(SELECT ctid FROM lock_contention WHERE hour < long LIMIT p_limit));
     -- The oldest by number; there is no index on the time.
     DELETE FROM breaker_changes WHERE id IN (
-        SELECT c.id FROM (SELECT id, at FROM breaker_changes ORDER BY id LIMIT p_limit) c WHERE c.at < hours);
+        SELECT c.id FROM (SELECT id, at FROM breaker_changes ORDER BY id LIMIT p_limit) c WHERE c.at < long);
     RETURN total;
 END $$;
 
@@ -209,8 +222,8 @@ CREATE OR REPLACE FUNCTION note_breaker_change(
 $$;
 
 -- What is asked for of a window: counts of it and of the one before, durations of it, errors, and a point for each of its
--- minutes or hours. `until` is how far the counts reach; a window begins with a whole minute or hour.
-CREATE OR REPLACE FUNCTION read_metrics(p_span text, p_window interval) RETURNS jsonb LANGUAGE plpgsql STABLE
+-- minutes or hours (`p_point`). `until` is how far the counts reach; a window begins with a whole minute, hour or day.
+CREATE OR REPLACE FUNCTION read_metrics(p_span text, p_point text, p_window interval) RETURNS jsonb LANGUAGE plpgsql STABLE
 SET enable_seqscan = off AS $$
 DECLARE
     f       metrics_folded;
@@ -234,38 +247,46 @@ BEGIN
                        sum(m.skipped) AS skipped, sum(m.cancelled) AS cancelled, sum(m.waiting) AS waiting,
                        sum(m.lost) AS lost, sum(m.handed_back) AS handed_back, sum(m.timed) AS timed,
                        sum(m.duration_s) AS duration_s
-                  FROM metrics_counts m WHERE m.span = p_span AND m.at >= before
+                  FROM (SELECT * FROM metrics_counts
+                         WHERE span = p_span AND kind = ANY (metric_kinds()) AND at >= since
+                        UNION ALL
+                        SELECT * FROM metrics_counts
+                         WHERE span = p_span AND kind IN ('total', 'reason', 'on') AND at >= before AND at < since) m
                  GROUP BY 1, 2, 3 ORDER BY 3 DESC, 4 DESC LIMIT 1000) x),
         'durations', (
             SELECT coalesce(jsonb_agg(jsonb_build_array(x.kind, x.name, x.is_now, x.bucket, x.n)), '[]') FROM (
                 SELECT m.kind, m.name, m.at >= since AS is_now, m.bucket, sum(m.n) AS n
-                  FROM metrics_durations m
-                 WHERE m.span = p_span AND m.at >= before AND (m.at >= since OR m.kind IN ('total', 'run'))
+                  FROM (SELECT * FROM metrics_durations
+                         WHERE span = p_span AND kind IN ('total', 'run', 'action') AND at >= since
+                        UNION ALL
+                        SELECT * FROM metrics_durations
+                         WHERE span = p_span AND kind = 'total' AND at >= before AND at < since) m
                  GROUP BY 1, 2, 3, 4 LIMIT 10000) x),
         'points', (
             SELECT jsonb_agg(jsonb_build_array(
                        wire_time(p.at), coalesce(m.completed, 0), coalesce(m.failed, 0), coalesce(m.retried, 0),
                        coalesce(m.lost, 0), coalesce(m.waiting, 0), coalesce(m.fallbacks, 0), (
                            SELECT coalesce(jsonb_agg(jsonb_build_array(d.bucket, d.n)), '[]') FROM metrics_durations d
-                            WHERE d.span = p_span AND d.at = p.at AND d.kind = 'total' AND d.name = ''))
+                            WHERE d.span = p_point AND d.at = p.at AND d.kind = 'total' AND d.name = ''))
                    ORDER BY p.at)
-              FROM generate_series(since, until_, CASE p_span WHEN 'minute' THEN interval '1 minute'
+              FROM generate_series(since, until_, CASE p_point WHEN 'minute' THEN interval '1 minute'
                                                               ELSE interval '1 hour' END) p(at)
-              LEFT JOIN metrics_counts m ON m.span = p_span AND m.at = p.at AND m.kind = 'total' AND m.name = ''),
+              LEFT JOIN metrics_counts m ON m.span = p_point AND m.at = p.at AND m.kind = 'total' AND m.name = ''),
         'errors', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
-                       'code', x.code, 'action', x.action, 'count', x.n, 'count_before', x.n_before, 'message', x.message,
-                       'last_at', wire_time(x.last_at),
-                       'workflow_id', (SELECT r.public_id FROM runs r WHERE r.id = x.run_id),
-                       'step', (SELECT s.key FROM steps s WHERE s.run_id = x.run_id AND s.position = x.position))
-                   ORDER BY x.n DESC, x.code), '[]') FROM (
-                SELECT e.code, e.action, coalesce(sum(e.n) FILTER (WHERE e.at >= since), 0) AS n,
-                       coalesce(sum(e.n) FILTER (WHERE e.at < since), 0) AS n_before, max(e.last_at) AS last_at,
-                       (array_agg(e.message ORDER BY e.last_at DESC))[1] AS message,
-                       (array_agg(e.run_id ORDER BY e.last_at DESC))[1] AS run_id,
-                       (array_agg(e.position ORDER BY e.last_at DESC))[1] AS position
-                  FROM metrics_errors e WHERE e.span = p_span AND e.at >= before
-                 GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC LIMIT 20) x WHERE x.n > 0),
+                       'code', x.code, 'action', x.action, 'count', x.n, 'count_before', x.n_before,
+                       'message', l.message, 'last_at', wire_time(l.last_at),
+                       'workflow_id', (SELECT r.public_id FROM runs r WHERE r.id = l.run_id),
+                       'step', (SELECT s.key FROM steps s WHERE s.run_id = l.run_id AND s.position = l.position))
+                   ORDER BY x.n DESC, x.code), '[]')
+              FROM (SELECT e.code, e.action, coalesce(sum(e.n) FILTER (WHERE e.at >= since), 0) AS n,
+                           coalesce(sum(e.n) FILTER (WHERE e.at < since), 0) AS n_before
+                      FROM metrics_errors e WHERE e.span = p_span AND e.at >= before
+                     GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC LIMIT 20) x,
+                   -- The last of each is among the newest rows, so that few are looked at.
+                   LATERAL (SELECT e.message, e.last_at, e.run_id, e.position FROM metrics_errors e
+                             WHERE e.span = p_span AND e.at >= since AND e.code = x.code AND e.action = x.action
+                             ORDER BY e.at DESC LIMIT 1) l),
         'locks', (
             SELECT jsonb_build_object(
                        'since', wire_time(date_trunc('hour', since, 'UTC')), 'waits', coalesce(sum(x.waits), 0),
