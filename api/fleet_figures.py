@@ -81,6 +81,11 @@ def _of_totals(totals: JsonObject) -> Iterator[Metric]:
             times.add_metric([name], _buckets(durations.get((kind, name), {})), row["duration_s"])
         yield counts
         yield times
+    cpu = CounterMetricFamily("perdure_step_cpu_seconds", "CPU time of attempts", labels=["action"])
+    for (kind, name), row in rows.items():
+        if kind == "action":
+            cpu.add_metric([name], row["cpu_s"])
+    yield cpu
     waits = CounterMetricFamily("perdure_waits", "Attempts that were sent to wait", labels=["reason"])
     for (kind, name), row in rows.items():
         if kind == "reason":

@@ -55,6 +55,8 @@ class StepFigures(Quantiles):
     failure_rate: float | None
     per_minute: float = Field(description="steps that completed or failed, a minute")
     average_ms: float | None
+    cpu_ms: float = Field(description="of all together, as far as it was measured")
+    peak_memory_bytes: int | None = Field(description="of the attempt with most; null where none was measured")
 
 
 class NamedFigures(StepFigures):

@@ -157,6 +157,8 @@ def _figures(row: JsonObject, durations: Mapping[int, int], seconds: float) -> J
         "per_minute": round(judged * 60 / seconds, 3) if seconds else 0.0,
         "average_ms": _ms(_share(row.get("duration_s", 0.0), row.get("timed", 0))),
         **_quantiles(durations),
+        "cpu_ms": _ms(row.get("cpu_s", 0.0)),
+        "peak_memory_bytes": row.get("peak_memory"),
     }
 
 

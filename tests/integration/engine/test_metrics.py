@@ -324,3 +324,16 @@ def _one_step() -> Any:
     from schemas.workflow import WorkflowSpec
 
     return WorkflowSpec.model_validate({"steps": [{"key": "a", "action": "work"}]})
+
+
+def test_what_attempts_used_is_added_up(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
+    for n in (1, 2):
+        engine.finish(engine.claim(engine.start({"key": "a"}, run_id=f"r{n}"), 0))
+        engine.database.execute(
+            'UPDATE attempts SET resources = \'{"cpu_s": %s, "peak_memory_bytes": %s}\' WHERE resources IS NULL',
+            n,
+            n * 1000,
+        )
+        fold_all(metrics, clock)
+    (action,) = metrics.read("1h")["actions"]
+    assert (action["cpu_ms"], action["peak_memory_bytes"]) == (3000.0, 2000)

@@ -24,7 +24,7 @@ INSERT INTO metrics_folded VALUES (true) ON CONFLICT DO NOTHING;
 
 -- `kind` total, action, queue, host, reason, on: attempts; run: runs, by what they are for. `ever` has one row a name.
 -- failed: the step failed with it; retried: failed, and tried again; fallbacks: failed, and something else stood in;
--- lost: whatever came of it; timed: those whose duration is in `duration_s`.
+-- lost: whatever came of it; timed: those whose duration is in `duration_s`; peak_memory: bytes, of the one with most.
 CREATE TABLE IF NOT EXISTS metrics_counts (
     span         text NOT NULL CHECK (span IN ('minute', 'hour', 'day', 'ever')),
     at           timestamptz NOT NULL,
@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS metrics_counts (
     handed_back  bigint NOT NULL,
     timed        bigint NOT NULL,
     duration_s   double precision NOT NULL,
+    cpu_s        double precision NOT NULL,
+    peak_memory  bigint,
     PRIMARY KEY (span, kind, at, name)
 ) WITH (fillfactor = 70);
 

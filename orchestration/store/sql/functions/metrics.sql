@@ -61,7 +61,7 @@ END $$;
 -- Attempts as they are counted. What came of one that failed is read from its step, unless that went on meanwhile.
 CREATE OR REPLACE FUNCTION ended_attempts(p_from timestamptz, p_to timestamptz)
 RETURNS TABLE (run_id bigint, "position" integer, ended_at timestamptz, outcome text, action text, queue text, host text,
-               reason text, waited_on text, step_status text, took double precision, code text, message text)
+               reason text, waited_on text, step_status text, took double precision, code text, message text, resources jsonb)
 LANGUAGE sql STABLE AS $$
     SELECT a.run_id, a.position, a.ended_at, a.outcome, s.action, s.queue,
            (SELECT w.host FROM workers w WHERE w.id = a.owner),
@@ -72,7 +72,8 @@ LANGUAGE sql STABLE AS $$
            CASE WHEN s.attempt = a.attempt THEN s.status ELSE 'waiting' END,
            CASE WHEN a.outcome IN ('completed', 'failed') THEN extract(epoch FROM a.ended_at - a.started_at) END,
            CASE WHEN a.outcome IN ('failed', 'lost') THEN left(coalesce(a.error ->> 'code', 'error'), 100) END,
-           CASE WHEN a.outcome IN ('failed', 'lost') THEN left(coalesce(a.error ->> 'message', ''), 500) END
+           CASE WHEN a.outcome IN ('failed', 'lost') THEN left(coalesce(a.error ->> 'message', ''), 500) END,
+           a.resources
       FROM attempts a,
            LATERAL (SELECT x.action, x.queue, x.attempt, x.status FROM steps x
                      WHERE x.run_id = a.run_id AND x.position = a.position OFFSET 0) s
@@ -99,7 +100,9 @@ BEGIN
                count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled,
                count(*) FILTER (WHERE outcome = 'waiting') AS waiting, count(*) FILTER (WHERE outcome = 'lost') AS lost,
                count(*) FILTER (WHERE outcome = 'handed_back') AS handed_back, count(took) AS timed,
-               coalesce(sum(took), 0) AS duration_s
+               coalesce(sum(took), 0) AS duration_s,
+               coalesce(sum((resources ->> 'cpu_s')::double precision), 0) AS cpu_s,
+               max((resources ->> 'peak_memory_bytes')::bigint) AS peak_memory
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action), ('queue', e.queue), ('host', e.host),
                                         ('reason', e.reason), ('on', e.waited_on)) k(kind, name)
          WHERE k.name IS NOT NULL GROUP BY 1, 2, 3
@@ -107,7 +110,7 @@ BEGIN
         INSERT INTO metrics_counts AS m
         SELECT s.span, span_start(s.span, c.at), c.kind, c.name, sum(c.ended), sum(c.completed), sum(c.failed),
                sum(c.retried), sum(c.fallbacks), sum(c.skipped), sum(c.cancelled), sum(c.waiting), sum(c.lost),
-               sum(c.handed_back), sum(c.timed), sum(c.duration_s)
+               sum(c.handed_back), sum(c.timed), sum(c.duration_s), sum(c.cpu_s), max(c.peak_memory)
           FROM counted c, spans s WHERE s.span <> 'minute' OR c.at >= kept GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
@@ -115,7 +118,8 @@ BEGIN
                    fallbacks = m.fallbacks + excluded.fallbacks, skipped = m.skipped + excluded.skipped,
                    cancelled = m.cancelled + excluded.cancelled, waiting = m.waiting + excluded.waiting,
                    lost = m.lost + excluded.lost, handed_back = m.handed_back + excluded.handed_back,
-                   timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s
+                   timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s,
+                   cpu_s = m.cpu_s + excluded.cpu_s, peak_memory = greatest(m.peak_memory, excluded.peak_memory)
     ), sorted AS (
         SELECT e.at, k.kind, k.name, duration_bucket(e.took) AS bucket, count(*) AS n
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action)) k(kind, name)
@@ -158,7 +162,7 @@ BEGIN
         INSERT INTO metrics_counts AS m
         SELECT s.span, span_start(s.span, e.at), 'run', e.name, count(*), count(*) FILTER (WHERE e.status = 'completed'),
                count(*) FILTER (WHERE e.status = 'failed'), 0, 0, 0, count(*) FILTER (WHERE e.status = 'cancelled'),
-               0, 0, 0, count(*), sum(e.took)
+               0, 0, 0, count(*), sum(e.took), 0, NULL::bigint
           FROM ended e, spans s WHERE s.span <> 'minute' OR e.at >= kept GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
@@ -246,7 +250,7 @@ BEGIN
                        sum(m.failed) AS failed, sum(m.retried) AS retried, sum(m.fallbacks) AS fallbacks,
                        sum(m.skipped) AS skipped, sum(m.cancelled) AS cancelled, sum(m.waiting) AS waiting,
                        sum(m.lost) AS lost, sum(m.handed_back) AS handed_back, sum(m.timed) AS timed,
-                       sum(m.duration_s) AS duration_s
+                       sum(m.duration_s) AS duration_s, sum(m.cpu_s) AS cpu_s, max(m.peak_memory) AS peak_memory
                   FROM (SELECT * FROM metrics_counts
                          WHERE span = p_span AND kind = ANY (metric_kinds()) AND at >= since
                         UNION ALL
