@@ -59,7 +59,7 @@ def test_a_lock_excludes_and_outlives_no_holder_that_is_killed_or_frozen(
     fleet = make_fleet(lease_s="2", heartbeat_s="0.3")
     fleet.start_workers(PAIR)
     runs = [locked(fleet, f"s{n}") for n in range(RUNS)]
-    fleet.wait_for(runs[1], "completed")
+    wait_until(lambda: fleet.effects().total() > 0, 60, fleet.lines)
     wait_until(lambda: holder_of(fleet, "lock:x"), 60, fleet.lines)
     victim = next(worker for worker in fleet.workers if holder_of(fleet, "lock:x").startswith(f"{worker.name}@"))
     victim.signal_all(fault)
