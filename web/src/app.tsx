@@ -7,6 +7,7 @@ const runs = () => import("./runs/RunsPage");
 const run = () => import("./run/RunPage");
 const start = () => import("./start/StartPage");
 const workers = () => import("./workers/WorkersPage");
+const dashboard = () => import("./dashboard/DashboardPage");
 const account = () => import("./account/AccountPage");
 
 export function App() {
@@ -24,6 +25,7 @@ function pageOf(at: Route) {
     case "run": return <Later load={run} key={at.runId} props={{ runId: at.runId }} />;
     case "start": return <Later load={start} props={{}} />;
     case "workers": return <Later load={workers} props={{}} />;
+    case "dashboard": return <Later load={dashboard} props={{}} />;
     case "account": return <Later load={account} props={{}} />;
     case "unknown": return <p class="empty">There is nothing at {at.path}. <a class="link" href="/runs">See all runs</a></p>;
   }

@@ -9,6 +9,7 @@ export type Route =
   | { page: "run"; runId: string; view: RunView; step: string | null; tab: StepTab }
   | { page: "start" }
   | { page: "workers" }
+  | { page: "dashboard" }
   | { page: "account" }
   | { page: "unknown"; path: string };
 
@@ -21,6 +22,10 @@ window.addEventListener("popstate", () => (here.value = new URL(location.href)))
 export const route = computed(() => parse(here.value.pathname));
 /** The part behind `?`: filters, the line of a log, the tab. Change it with `setQuery`. */
 export const query = computed(() => here.value.searchParams);
+
+/** Pages that are one address. */
+const PLAIN = ["start", "workers", "dashboard", "account"] as const;
+const isPlain = (name: string): name is (typeof PLAIN)[number] => (PLAIN as readonly string[]).includes(name);
 
 /** `/runs/<id>`, `/runs/<id>/timeline`, `/runs/<id>/steps/<key>/<tab>`, ... */
 export function parse(path: string): Route {
@@ -36,7 +41,7 @@ export function parse(path: string): Route {
     const view = second !== undefined && VIEWS.includes(second) ? (second as RunView) : "steps";
     return { page: "run", runId: id, view, step: null, tab: "log" };
   }
-  if ((first === "start" || first === "workers" || first === "account") && id === undefined) return { page: first };
+  if (isPlain(first) && id === undefined) return { page: first };
   return { page: "unknown", path };
 }
 
@@ -56,6 +61,7 @@ export const paths = {
     `/runs/${encodeURIComponent(runId)}/steps/${encodeURIComponent(key)}${tab === "log" ? "" : `/${tab}`}`,
   start: () => "/start",
   workers: () => "/workers",
+  dashboard: () => "/dashboard",
   account: () => "/account",
 };
 

@@ -2,7 +2,7 @@ import type { ComponentType } from "preact";
 
 import { paths, route } from "../router";
 import { config } from "../session";
-import { PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
+import { DashboardIcon, PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
 
 interface Place {
   word: string;
@@ -14,6 +14,7 @@ interface Place {
 const PLACES: readonly Place[] = [
   { word: "Runs", href: paths.runs(), Icon: RunsIcon, pages: ["runs", "run"] },
   { word: "Start", href: paths.start(), Icon: StartIcon, pages: ["start"] },
+  { word: "Dashboard", href: paths.dashboard(), Icon: DashboardIcon, pages: ["dashboard"] },
   { word: "Workers", href: paths.workers(), Icon: WorkersIcon, pages: ["workers"] },
 ];
 

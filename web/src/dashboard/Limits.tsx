@@ -1,0 +1,35 @@
+import { countdown } from "../run/steps/countdown";
+import { now } from "../now";
+import { exactTime } from "../format/times";
+import type { RateLimit } from "./answer";
+import { Nothing } from "./Part";
+import { limitWords } from "./words";
+
+/** The rate limits that were used of late: how much of each is used, who waits, and what its dependency asked for. */
+export function Limits({ limits }: { limits: readonly RateLimit[] | null }) {
+  if (limits === null) return <Nothing>Valkey does not answer: limits rest, and how they stand is not known.</Nothing>;
+  if (limits.length === 0) return <Nothing>No step named a rate limit of late.</Nothing>;
+  return <ul class="card dash-list">{limits.map((limit) => <LimitRow key={limit.name} limit={limit} />)}</ul>;
+}
+
+function LimitRow({ limit }: { limit: RateLimit }) {
+  const words = limitWords(limit);
+  const blockedMs = limit.blockedUntil === null ? 0 : Date.parse(limit.blockedUntil) - now.value;
+  const share = limit.limit === null ? 0 : Math.min(1, limit.used / Math.max(1, limit.limit));
+  return (
+    <li class="limit-row">
+      <div class="limit-name"><span class="mono truncate" title={limit.name}>{limit.name}</span><span class="muted small">{words ?? "as what it calls asks"}</span></div>
+      {limit.limit !== null && (
+        <div class="limit-used">
+          <span class="limit-bar" aria-hidden="true"><span class={share >= 1 ? "limit-fill limit-full" : "limit-fill"} style={{ width: `${share * 100}%` }} /></span>
+          <span class="small"><strong>{limit.used.toLocaleString("en")}</strong> of {limit.limit.toLocaleString("en")} used</span>
+        </div>
+      )}
+      <p class="limit-facts">
+        {blockedMs > 0 && <span class="tone-red" title={exactTime(limit.blockedUntil!)}>blocked by what it calls, {countdown(blockedMs)} left</span>}
+        <span class={limit.waiting > 0 ? "tone-amber" : "muted"}>{limit.waiting > 0 ? `${limit.waiting.toLocaleString("en")} ${limit.waiting === 1 ? "waits" : "wait"}` : "nobody waits"}</span>
+        <span class="muted" title="since it was first used">{limit.admitted.toLocaleString("en")} let through, {limit.hits.toLocaleString("en")} made to wait{limit.refused > 0 ? `, ${limit.refused.toLocaleString("en")} refused by it` : ""}</span>
+      </p>
+    </li>
+  );
+}
