@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config_file import read_config_file
+from schemas.alerts import check_rules, read_channels
 from schemas.flow import BreakerSpec, read_rate
 
 ROOT = Path(__file__).resolve().parent
@@ -207,6 +208,27 @@ class Flow(_Group):
         return self
 
 
+class Alerting(_Group):
+    """When somebody is told that something is wrong, and how."""
+
+    alerts: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='what is different from the defaults of rules, such as `{"queue_length": {"threshold": 50, '
+        '"for_s": 300}, "lock_wait": {"enabled": false}}`; `alerts:` in YAML ([alerts](alerts.md))',
+    )
+    alert_channels: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="who is told, by name: webhooks and mail; `alert_channels:` in YAML ([alerts](alerts.md#channels))",
+    )
+
+    @model_validator(mode="after")
+    def _alerts_can_be_read(self) -> Alerting:
+        check_rules(self.alerts)
+        read_channels(self.alert_channels)
+        return self
+
+
 class Workflow(_Group):
     """What clients of `/workflow/*` are told; also the `workflow:` section of the YAML file."""
 
@@ -263,7 +285,7 @@ class Testing(_Group):
         return self
 
 
-class Settings(Testing, Agents, Actions, Workflow, Flow, Work, Access, Servers):
+class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
     """All settings. `load_settings()` reads them; tests may name single fields."""
 
     @field_validator(
@@ -318,7 +340,7 @@ class Settings(Testing, Agents, Actions, Workflow, Flow, Work, Access, Servers):
         return _local_url(self.host, self.relay_port)
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Flow, Workflow, Actions, Agents, Testing)
+GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Flow, Alerting, Workflow, Actions, Agents, Testing)
 
 
 def load_settings(*, attach: bool = True, **fields: Any) -> Settings:

@@ -10,6 +10,7 @@ from api.audit import record_audit
 from api.auth.rights import guard
 from api.blueprints import (
     actions,
+    alerts,
     auth,
     breakers,
     config,
@@ -69,6 +70,7 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(metrics.bp)
     app.register_api(metrics.bp_exposition)
     app.register_api(breakers.bp)
+    app.register_api(alerts.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)

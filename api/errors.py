@@ -28,6 +28,7 @@ STATUSES: Mapping[type[errors.PerdureError], int] = {
     errors.TooLarge: 413,
     errors.UnknownRun: 404,
     errors.UnknownStep: 404,
+    errors.UnknownAlert: 404,
     errors.IllegalControl: 409,
     errors.RunExists: 409,
     errors.RunActive: 409,

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from cli.client import NoToken, Refused, Unreachable
 from cli.commands import (
     actions,
+    alerts,
     controls,
     demo,
     hosts,
@@ -97,6 +98,7 @@ app = _group(
 )
 app.add_typer(_group("Make, list and revoke tokens (admins).", token.create, token.list_, token.revoke), name="token")
 app.add_typer(_group("The SSH host keys that were pinned on first use.", hosts.list_, hosts.forget), name="hosts")
+app.add_typer(_group("What is wrong just now.", alerts.list_, alerts.ack, alerts.resolve), name="alerts")
 
 if __name__ == "__main__":
     app()

@@ -50,6 +50,12 @@ class UnknownStep(PerdureError):
     code = "unknown_step"
 
 
+class UnknownAlert(PerdureError):
+    """There is no alert with this number."""
+
+    code = "unknown_alert"
+
+
 class IllegalControl(PerdureError):
     """The run or step is in a state in which this control means nothing (such as pausing a finished run)."""
 

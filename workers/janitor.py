@@ -14,15 +14,21 @@ import psutil
 import redis
 from celery import bootsteps
 
+from messaging.breakers import ValkeyBreakers
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
+from orchestration.actions.registry import load_actions
+from orchestration.engine.alert_watch import AlertWatch
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.metrics import Metrics
+from orchestration.engine.runs import Runs
 from orchestration.engine.sweep import SilentOwner, Sweep
 from orchestration.engine.waking import BATCH
-from orchestration.errors import StoreUnavailable
+from orchestration.errors import StoreUnavailable, StreamUnavailable
+from orchestration.gates.breaker import BreakerStatus
 from orchestration.store.database import Database
+from schemas.alerts import RULES, numbers_of, read_channels
 from settings import Settings
 from workers.exports import Exports
 from workers.session import this_host
@@ -32,6 +38,8 @@ log = logging.getLogger("perdure.janitor")
 PURGE_EVERY_S = 60.0
 NOTE_EVERY_S = 60.0
 COUNT_EVERY_S = 10.0
+LOOK_EVERY_S = 10.0
+BREAKERS_LOOKED_AT = 500
 # For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
 HOLD = 1.5
 # The second look at a worker whose session is gone comes after this long.
@@ -53,6 +61,14 @@ class Janitor:
         self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
         self._metrics = Metrics(database)
+        runs = Runs(*parts, load_actions(), resend_s=settings.resend_s)
+        self._breakers = ValkeyBreakers(settings.redis_url)
+        self._alerts = AlertWatch(
+            runs,
+            self._breakers_now,
+            numbers={rule: numbers_of(rule, settings.alerts) for rule in RULES},
+            channels=read_channels(settings.alert_channels),
+        )
         self._broker = redis.Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=1)
         self._broker_was_away = True
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -63,7 +79,7 @@ class Janitor:
         self._suspects: dict[str, tuple[float, str]] = {}
         self._purged_at = time.monotonic()
         self._noted_at = -math.inf
-        self._counted_at = self._trimmed_at = -math.inf
+        self._counted_at = self._trimmed_at = self._looked_at = -math.inf
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
@@ -92,6 +108,7 @@ class Janitor:
         self._note_lost_workers(now)
         self._purge(now)
         self._count(now)
+        self._look(now)
         self._exports.write()
         if sent >= BATCH:
             return 0.0
@@ -127,6 +144,26 @@ class Janitor:
             self._counted_at = now
         if now - self._trimmed_at >= PURGE_EVERY_S and not self._metrics.trim():
             self._trimmed_at = now
+            self._alerts.alerts.trim()
+
+    def _look(self, now: float) -> None:
+        """Look whether somebody should be told that something is wrong. Not while absence proves nothing."""
+        if now - self._looked_at < LOOK_EVERY_S or now < self._trust_absence_at:
+            return
+        self._looked_at = now
+        try:
+            self._alerts.look()
+        except StoreUnavailable:
+            raise
+        except Exception:  # an alert that cannot be made must not keep work from being done
+            log.exception("alerts were not looked at")
+
+    def _breakers_now(self) -> list[BreakerStatus] | None:
+        try:
+            # A server that is frozen would cost each look the time limit.
+            return None if self._broker_was_away else self._breakers.all(BREAKERS_LOOKED_AT)
+        except StreamUnavailable:
+            return None
 
     def _end_dead_workers(self, now: float) -> None:
         """Two looks and two signs: the session lock is gone, and the process is gone or has missed its beats."""

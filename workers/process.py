@@ -53,6 +53,7 @@ ACTION_SETTINGS = (
     "http_environment_proxy",
     "python_callables",
     "shell_command_enabled",
+    "alert_channels",
 )
 
 

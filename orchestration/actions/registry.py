@@ -26,6 +26,7 @@ BUNDLED = (
     "orchestration.actions.http",
     "orchestration.actions.shell",
     "orchestration.actions.python",
+    "orchestration.actions.alerts",
     "orchestration.actions.ssh",
 )
 
