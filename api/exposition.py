@@ -75,7 +75,7 @@ def measure(app: Flask) -> None:
     """Count all that this app answers, the outermost of what stands around it."""
     metrics = app.extensions["perdure_http"] = HttpMetrics()
     app.after_request(_name_route)
-    app.wsgi_app = _Measured(app.wsgi_app, metrics)  # type: ignore[method-assign]
+    app.wsgi_app = Measured(app.wsgi_app, metrics)  # type: ignore[method-assign]
 
 
 def _name_route(answer: Response) -> Response:
@@ -84,9 +84,11 @@ def _name_route(answer: Response) -> Response:
     return answer
 
 
-class _Measured:
+class Measured:
+    """Counts what the app inside of it answers."""
+
     def __init__(self, app: WSGIApplication, metrics: HttpMetrics) -> None:
-        self._app = app
+        self.app = app
         self._metrics = metrics
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -97,7 +99,7 @@ class _Measured:
             self._metrics.note(_method(environ), route, status[:3], perf_counter() - began)
             return start_response(status, headers, *rest)
 
-        return self._app(environ, start)
+        return self.app(environ, start)
 
 
 def _method(environ: WSGIEnvironment) -> str:

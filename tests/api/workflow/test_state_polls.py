@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.auth.identity import session_cookie_name
+from api.exposition import Measured
 from api.services import Services
 from api.state_poll import StatePolls
 from orchestration.store.accounts import exchange_token, list_tokens
@@ -48,9 +49,11 @@ class Sides:
     """The app with the short way, and the view behind it."""
 
     def __init__(self, app: Flask) -> None:
-        assert isinstance(app.wsgi_app, StatePolls)
-        self.whole = app.wsgi_app
-        self.view = app.wsgi_app._app
+        assert isinstance(app.wsgi_app, Measured)
+        short = app.wsgi_app.app
+        assert isinstance(short, StatePolls)
+        self.whole = short
+        self.view = short._app
 
     def both(self, query: str, **environ: str) -> tuple[Answer, Answer]:
         return ask(self.whole, query, **environ), ask(self.view, query, **environ)
