@@ -11,13 +11,14 @@ from cli.main import app
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "cli.md").read_text("utf-8")
-GROUPS = ("token", "hosts")
+GROUPS = ("token", "hosts", "alerts")
 COMMANDS = re.findall(r"^  ([a-z]+)  ", CliRunner().invoke(app, ["--help"]).stdout.partition("Commands:")[2], re.M)
 
 
 def test_all_commands_are_there() -> None:
     wanted = (
-        "up demo migrate token start ps show logs stop pause resume retry restart fork skip signal open hosts actions"
+        "up demo migrate token start ps show logs stop pause resume retry restart fork skip signal open hosts actions "
+        "alerts"
     )
     assert set(COMMANDS) == set(wanted.split())
 
@@ -32,7 +33,9 @@ def test_help_has_an_example_and_the_page_shows_one(command: str) -> None:
     assert f"perdure {command}" in PAGE
 
 
-@pytest.mark.parametrize("command", ["token create", "token list", "token revoke", "hosts list", "hosts forget"])
+@pytest.mark.parametrize(
+    "command", ["token create", "token list", "token revoke", "hosts list", "hosts forget", "alerts list", "alerts ack"]
+)
 def test_help_of_grouped_commands_has_an_example(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert f"Example:\n    perdure {command}" in shown.stdout
