@@ -8,6 +8,7 @@ const run = () => import("./run/RunPage");
 const start = () => import("./start/StartPage");
 const workers = () => import("./workers/WorkersPage");
 const dashboard = () => import("./dashboard/DashboardPage");
+const alerts = () => import("./alerts/AlertsPage");
 const account = () => import("./account/AccountPage");
 
 export function App() {
@@ -26,6 +27,7 @@ function pageOf(at: Route) {
     case "start": return <Later load={start} props={{}} />;
     case "workers": return <Later load={workers} props={{}} />;
     case "dashboard": return <Later load={dashboard} props={{}} />;
+    case "alerts": return <Later load={alerts} props={{}} />;
     case "account": return <Later load={account} props={{}} />;
     case "unknown": return <p class="empty">There is nothing at {at.path}. <a class="link" href="/runs">See all runs</a></p>;
   }

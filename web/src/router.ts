@@ -10,6 +10,7 @@ export type Route =
   | { page: "start" }
   | { page: "workers" }
   | { page: "dashboard" }
+  | { page: "alerts" }
   | { page: "account" }
   | { page: "unknown"; path: string };
 
@@ -24,7 +25,7 @@ export const route = computed(() => parse(here.value.pathname));
 export const query = computed(() => here.value.searchParams);
 
 /** Pages that are one address. */
-const PLAIN = ["start", "workers", "dashboard", "account"] as const;
+const PLAIN = ["start", "workers", "dashboard", "alerts", "account"] as const;
 const isPlain = (name: string): name is (typeof PLAIN)[number] => (PLAIN as readonly string[]).includes(name);
 
 /** `/runs/<id>`, `/runs/<id>/timeline`, `/runs/<id>/steps/<key>/<tab>`, ... */
@@ -62,6 +63,7 @@ export const paths = {
   start: () => "/start",
   workers: () => "/workers",
   dashboard: () => "/dashboard",
+  alerts: () => "/alerts",
   account: () => "/account",
 };
 

@@ -1,14 +1,13 @@
 import { signal } from "@preact/signals";
 
 import { exactTime } from "../format/times";
-import { clock } from "../format/durations";
 import { now } from "../now";
 import { Menu } from "../parts/Menu";
-import { countdown } from "../run/steps/countdown";
 import type { Breaker } from "./answer";
 import { BreakerDialog, type BreakerAct } from "./BreakerDialog";
 import { BreakerHistory } from "./BreakerHistory";
 import { BreakerMark } from "./BreakerMark";
+import { factsOf, inOrder } from "./breaker-facts";
 import { Nothing } from "./Part";
 import { whyNotAdmin } from "./rights";
 import { breakerLook } from "./words";
@@ -25,7 +24,7 @@ export function Breakers({ breakers, waiting, refresh }: { breakers: readonly Br
   return (
     <>
       {breakers.length === 0 ? <Nothing>No step named a breaker of late.</Nothing> : (
-        <ul class="card dash-list">{breakers.map((one) => <BreakerRow key={one.name} breaker={one} waiting={waiting.get(one.name) ?? 0} />)}</ul>
+        <ul class="card dash-list">{inOrder(breakers).map((one) => <BreakerRow key={one.name} breaker={one} waiting={waiting.get(one.name) ?? 0} />)}</ul>
       )}
       {about?.act === "history" && <BreakerHistory name={about.breaker} close={close} />}
       {about !== null && about.act !== "history" && meant && <BreakerDialog breaker={meant} act={about.act} waiting={waiting.get(meant.name) ?? 0} refresh={refresh} close={close} />}
@@ -65,20 +64,4 @@ function BreakerRow({ breaker, waiting }: { breaker: Breaker; waiting: number })
       </div>
     </li>
   );
-}
-
-/** Since when it stands so, when it is probed next, and what it counted. */
-export function factsOf(breaker: Breaker, at: number): string[] {
-  const facts: string[] = [];
-  const since = breaker.changedAt ?? breaker.openedAt;
-  if (since !== null) facts.push(`since ${clock(at - Date.parse(since))}`);
-  if (breaker.forced === null && breaker.state === "open" && breaker.nextProbeAt !== null) {
-    const leftMs = Date.parse(breaker.nextProbeAt) - at;
-    facts.push(leftMs > 0 ? `next probe in ${countdown(leftMs)}` : "the next call probes it");
-  }
-  if (breaker.state === "half_open") facts.push(breaker.probesInFlight > 0 ? (breaker.probesInFlight === 1 ? "a probe is under way" : `${breaker.probesInFlight} probes are under way`) : "the next call probes it");
-  facts.push(`${breaker.failures.toLocaleString("en")} of ${breaker.calls.toLocaleString("en")} ${breaker.calls === 1 ? "call" : "calls"} failed`);
-  if (breaker.consecutiveFailures > 1) facts.push(`the last ${breaker.consecutiveFailures} in a row`);
-  if (breaker.rejected > 0) facts.push(`${breaker.rejected.toLocaleString("en")} kept back`);
-  return facts;
 }

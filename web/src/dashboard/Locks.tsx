@@ -36,7 +36,7 @@ function Who({ word, people, all }: { word: string; people: readonly LockHolder[
         {people.map((one) => (
           <li key={`${one.workflowId} ${one.step}`}>
             <a class="lock-link" href={paths.step(one.workflowId, one.step)}><span class="mono truncate">{one.workflowId}</span><span class="truncate">{one.step}</span></a>
-            <span class="muted" title={exactTime(one.since)}>since {clock(now.value - Date.parse(one.since))}{one.forRun ? ", until its run ends" : ""}</span>
+            <span class="muted" title={exactTime(one.since)}>for {clock(now.value - Date.parse(one.since))}{one.forRun ? ", until its run ends" : ""}</span>
           </li>
         ))}
         {all > people.length && <li class="muted">and {(all - people.length).toLocaleString("en")} more</li>}

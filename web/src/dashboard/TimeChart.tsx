@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
-import { clockTime, shortTime } from "../format/times";
+import { dayOf, minuteTime } from "../format/times";
 import { colour, isDark } from "../theme/colours";
 import { spanOf, topOf } from "./series";
 import "./chart.css";
@@ -61,7 +61,7 @@ export default function TimeChart(props: TimeChartProps) {
             <strong>{moment === undefined ? row.whole : told(row.values[pointed!], say)}</strong> {row.word}
           </span>
         ))}
-        <span class="chart-when">{moment === undefined ? span : `${bucket === "hour" ? "hour" : "minute"} from ${shortTime(bucketStart(moment, bucket) * 1000, Date.now())}`}</span>
+        <span class="chart-when">{moment === undefined ? span : beginning(bucketStart(moment, bucket) * 1000, bucket)}</span>
       </figcaption>
       <div ref={place} class="chart-plot" role="img" aria-label={`${label}: ${rows.map((row) => `${row.whole} ${row.word}`).join(", ")} in ${span}`} />
     </figure>
@@ -69,6 +69,8 @@ export default function TimeChart(props: TimeChartProps) {
 }
 
 const told = (value: number | null | undefined, say: (value: number) => string): string => (value === null || value === undefined ? "–" : say(value));
+const DAY_S = 86_400;
+const beginning = (ms: number, bucket: "minute" | "hour"): string => `${bucket === "hour" ? `${dayOf(ms)}, ` : ""}from ${minuteTime(ms)}`;
 const bucketStart = (middle: number, bucket: "minute" | "hour"): number => middle - (bucket === "hour" ? 1800 : 30);
 
 function options(width: number, { rows, bucket, kind, say, least, steps }: TimeChartProps, point: (index: number | null) => void): uPlot.Options {
@@ -82,7 +84,7 @@ function options(width: number, { rows, bucket, kind, say, least, steps }: TimeC
       y: { range: (_, __, most: number | null) => [0, topOf(most, least)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 90, values: (_, all) => all.map((at) => (bucket === "hour" ? shortTime(at * 1000, Date.now()).replace(/:00$/, "") : clockTime(at * 1000).replace(/:00$/, ""))) },
+      { ...axis, grid: { show: false }, size: 26, space: 64, values: (_, all, __, ___, by) => all.map((at) => (by >= DAY_S ? dayOf(at * 1000) : minuteTime(at * 1000))) },
       { ...axis, grid, size: 62, space: 32, incrs: steps, values: (_, all) => all.map((value) => say(value)) },
     ],
     cursor: { y: false, points: { show: kind === "lines", size: 7 }, drag: { x: false, y: false } },

@@ -19,7 +19,7 @@ export function Trends({ trends }: { trends: readonly Trend[] }) {
               <strong>{value}</strong>
               <span class={`trend-change trend-${trend.verdict}`}>
                 {MARKS[trend.verdict] !== "" && <span aria-hidden="true">{MARKS[trend.verdict]} </span>}
-                {changeOf(trend) ?? "nothing to compare with"}{trend.verdict === "steady" ? "" : <span class="sr-only">, {trend.verdict}</span>}
+                {changeOf(trend) ?? ""}{trend.verdict === "steady" ? "" : <span class="sr-only">, {trend.verdict}</span>}
               </span>
             </dd>
           </div>

@@ -32,7 +32,7 @@ function On({ one, atMost }: { one: WaitedOn; atMost: number }) {
       <span class="on-what"><span class="muted">{kind}</span> <span class="mono">{name}</span></span>
       <span class="on-facts">
         <span><strong>{countedTo(one.steps, atMost)}</strong> {one.steps === 1 ? "step" : "steps"}</span>
-        {one.oldestSince !== null && <span>the first since {clock(now.value - Date.parse(one.oldestSince))}</span>}
+        {one.oldestSince !== null && <span>the first for {clock(now.value - Date.parse(one.oldestSince))}</span>}
         {leftMs !== null && leftMs > 0 && leftMs < 86_400_000 && <span>next in {countdown(leftMs)}</span>}
       </span>
     </li>

@@ -1,9 +1,17 @@
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const DATE = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
 /** `12:03:21`, local. */
 export const clockTime = (at: string | number | Date): string => CLOCK.format(new Date(at));
+
+/** `12:03`, local. */
+export const minuteTime = (at: string | number | Date): string => MINUTE.format(new Date(at));
+
+/** `21 Nov`, local. */
+export const dayOf = (at: string | number | Date): string => DATE.format(new Date(at));
 
 /** The time today, else the day with it. */
 export function shortTime(at: string | number | Date, now: number): string {

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
+import { watchAlerts } from "../alerts/watch";
 import { Notices } from "../parts/notices";
 import { route } from "../router";
 import { arrivalFrom, type Arrival } from "./arrival";
@@ -16,6 +17,7 @@ import "./frame.css";
 export function Frame({ children }: { children: ComponentChildren }) {
   const main = useRef<HTMLElement>(null);
   useEffect(bindFrameKeys, []);
+  useEffect(watchAlerts, []);
   useNewPage(main);
   return (
     <div class="frame">

@@ -1,8 +1,9 @@
 import type { ComponentType } from "preact";
 
+import { alertCounts } from "../alerts/watch";
 import { paths, route } from "../router";
 import { config } from "../session";
-import { DashboardIcon, PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
+import { AlertsIcon, DashboardIcon, PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
 
 interface Place {
   word: string;
@@ -16,6 +17,7 @@ const PLACES: readonly Place[] = [
   { word: "Start", href: paths.start(), Icon: StartIcon, pages: ["start"] },
   { word: "Dashboard", href: paths.dashboard(), Icon: DashboardIcon, pages: ["dashboard"] },
   { word: "Workers", href: paths.workers(), Icon: WorkersIcon, pages: ["workers"] },
+  { word: "Alerts", href: paths.alerts(), Icon: AlertsIcon, pages: ["alerts"] },
 ];
 
 /** The pages there are: at the left, and on a phone at the bottom, where the thumb is. */
@@ -28,7 +30,7 @@ export function Rail() {
         {PLACES.map(({ word, href, Icon, pages }) => (
           <li key={word}>
             <a class="rail-place" href={href} aria-current={pages.includes(page) ? (page === "run" ? "true" : "page") : undefined}>
-              <Icon /><span>{word}</span>
+              <Icon /><span>{word}</span>{word === "Alerts" && <OpenAlerts />}
             </a>
           </li>
         ))}
@@ -36,4 +38,12 @@ export function Rail() {
       {config.value && <p class="rail-version" title="The version of the server">{config.value.version}</p>}
     </nav>
   );
+}
+
+/** How many alerts are open; red where one of them is critical and nobody has seen it. */
+function OpenAlerts() {
+  const counts = alertCounts.value;
+  if (counts === null || counts.open === 0) return null;
+  const grave = counts.critical > 0 && counts.unacknowledged > 0;
+  return <span class={`rail-count${grave ? " rail-count-grave" : ""}`}>{counts.open > 99 ? "99+" : counts.open}<span class="sr-only"> open</span></span>;
 }

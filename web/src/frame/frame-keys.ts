@@ -20,7 +20,8 @@ const BINDINGS: readonly Binding[] = [
   { keys: "g s", label: "Go to start", act: () => go(paths.start()), group: "Everywhere" },
   { keys: "g d", label: "Go to dashboard", act: () => go(paths.dashboard()), group: "Everywhere" },
   { keys: "g w", label: "Go to workers", act: () => go(paths.workers()), group: "Everywhere" },
-  { keys: "g a", label: "Go to account", act: () => go(paths.account()), group: "Everywhere" },
+  { keys: "g a", label: "Go to alerts", act: () => go(paths.alerts()), group: "Everywhere" },
+  { keys: "g m", label: "Go to my account", act: () => go(paths.account()), group: "Everywhere" },
 ];
 
 export const bindFrameKeys = () => bindKeys(BINDINGS);
