@@ -78,14 +78,14 @@ function options(width: number, { rows, bucket, kind, say, least, steps }: TimeC
   const axis = { stroke: colour("--text-2"), font: "12px system-ui, sans-serif", ticks: { show: false } };
   const paths = kind === "bars" ? uPlot.paths.bars!({ size: [0.72, 28], radius: 0.15 }) : uPlot.paths.linear!();
   return {
-    width, height: HEIGHT, legend: { show: false }, padding: [8, 12, 0, 0],
+    width, height: HEIGHT, legend: { show: false }, padding: [8, 30, 0, 0],
     scales: {
       x: { time: true, range: (made) => spanOf(made.data[0] as number[], bucket) },
       y: { range: (_, __, most: number | null) => [0, topOf(most, least)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 64, values: (_, all, __, ___, by) => all.map((at) => (by >= DAY_S ? dayOf(at * 1000) : minuteTime(at * 1000))) },
-      { ...axis, grid, size: 62, space: 32, incrs: steps, values: (_, all) => all.map((value) => say(value)) },
+      { ...axis, grid: { show: false }, size: 30, gap: 8, space: 64, values: (_, all, __, ___, by) => all.map((at) => (by >= DAY_S ? dayOf(at * 1000) : minuteTime(at * 1000))) },
+      { ...axis, grid, size: kind === "bars" ? 44 : 62, space: 32, incrs: steps, values: (_, all) => all.map((value) => say(value)) },
     ],
     cursor: { y: false, points: { show: kind === "lines", size: 7 }, drag: { x: false, y: false } },
     series: [{}, ...rows.map((row): uPlot.Series => (kind === "bars"

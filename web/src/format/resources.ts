@@ -1,6 +1,6 @@
 // What steps wait on, in words: `lock:file:/x` is the lock file:/x.
 const KINDS: Record<string, string | undefined> = {
-  lock: "lock", place: "place at", rate: "rate limit", breaker: "breaker", throttle: "load of",
+  budget: "retries of", lock: "lock", place: "place at", rate: "rate limit", breaker: "breaker", throttle: "load of",
 };
 
 /** What kind it is, and its name; a kind of "" where it has none that we know. */

@@ -186,6 +186,9 @@ function told(old: StepState, event: StepEvent): StepState {
     ready: event.status === "ready",
     waiting_for: event.status === "waiting" ? event.waiting_for : null,
     until: event.status === "waiting" ? event.due_at : null,
+    // Events do not tell what it waits on: that comes with the state.
+    waiting_on: event.status === "waiting" && event.waiting_for === old.waiting_for ? old.waiting_on ?? null : null,
+    held_by: event.status === "waiting" && event.waiting_for === old.waiting_for ? old.held_by ?? null : null,
     why: event.status === "waiting" ? event.message : null,
     attempt: event.attempt,
     stopping: going && !fresh ? old.stopping : false,

@@ -26,6 +26,7 @@ import { useRunKeys } from "./runKeys";
 import { titleOf } from "./steps/secondLine";
 import { type ListHandle, StepList } from "./steps/StepList";
 import type { RowActions } from "./steps/StepRow";
+import { useHolders } from "./steps/useHolders";
 import { ToStepInHand } from "./steps/ToStepInHand";
 import "./run.css";
 
@@ -61,6 +62,7 @@ function Shown({ feed }: { feed: RunFeed }) {
   const list = useRef<ListHandle>(null);
   const head = useRef<HTMLDivElement>(null);
   useEndings(feed, head);
+  useHolders(feed);
   useRunKeys({ feed, controls, list, marked, setMarked });
   usePlace(open, list);
 

@@ -6,7 +6,7 @@ import { Tree } from "../../parts/Tree";
 import { paths } from "../../router";
 import type { Json, StepState, WholeStep } from "../../api/types";
 import { STATUSES } from "../../theme/statuses";
-import { attemptLines, type AttemptLine, type WaitLine } from "./attempts";
+import { attemptLines, usedWords, type AttemptLine, type Used, type WaitLine } from "./attempts";
 
 /** Every attempt of a step, and what was waited for between them. */
 export function AttemptsTab({ runId, step, whole }: { runId: string; step: StepState; whole: WholeStep }) {
@@ -36,6 +36,7 @@ function AttemptItem({ line, href }: { line: AttemptLine; href: string }) {
           <span class={`tone-${STATUSES[line.status].tone}`}>{line.words}</span>
           {took !== null && <span title="How long it took">{line.end === null ? clock(took) : duration(took)}</span>}
           {line.start !== null && <time class="muted" title={exactTime(line.start)}>{shortTime(line.start, now.value)}</time>}
+          {line.used !== null && <Uses used={line.used} />}
           {line.attempt > 0 && <a class="link small" href={href}>Log</a>}
           {line.worker && <code class="muted truncate attempt-worker" title={`Run by ${line.worker}`}>{line.worker}</code>}
         </p>
@@ -51,6 +52,11 @@ function AttemptItem({ line, href }: { line: AttemptLine; href: string }) {
       </div>
     </li>
   );
+}
+
+function Uses({ used }: { used: Used }) {
+  const { cpu, memory, hint } = usedWords(used);
+  return <span class="muted" title={hint}>{cpu} · {memory}</span>;
 }
 
 function WaitItem({ line }: { line: WaitLine }) {

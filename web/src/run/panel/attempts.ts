@@ -1,6 +1,11 @@
 // The attempts of a step with the waits between them.
+import { bytes } from "../../format/bytes";
+import { duration } from "../../format/durations";
 import type { Attempt, ErrorShown, StepState, WaitReason } from "../../api/types";
+import { waitsFor } from "../steps/waitsFor";
 import type { Status } from "../../theme/statuses";
+
+export type Used = NonNullable<Attempt["resources"]>;
 
 export interface AttemptLine {
   kind: "attempt";
@@ -12,6 +17,8 @@ export interface AttemptLine {
   /** Null: it goes on. */
   end: number | null;
   error: ErrorShown | null;
+  /** What it used: `1.2 s of CPU, 80.4 MB at most`; null where that was not told. */
+  used: Used | null;
 }
 
 export interface WaitLine {
@@ -54,6 +61,22 @@ const SHORT: Record<WaitReason, string> = {
 };
 
 export const outcomeLook = (outcome: Attempt["outcome"]) => OUTCOMES[outcome];
+/** By the name of what it waits for, where that is known. */
+const nowWaits = (step: StepState, reason: WaitReason): string => {
+  const named = step.waiting_on || step.why ? waitsFor(step) : null;
+  return named === null || reason === "retry" ? NOW_WAITS[reason] : named;
+};
+
+/** What an attempt used, in words, and what they leave out. */
+export function usedWords(used: Used): { cpu: string; memory: string; hint: string } {
+  return {
+    cpu: `${duration(used.cpu_s * 1000)} CPU`, memory: `${used.estimated ? "about " : ""}${bytes(used.peak_memory_bytes)}`,
+    hint: used.of === "process"
+      ? "Processor time with that of the programs it ran, and the most memory its process had."
+      : "Processor time of its thread alone; others ran in the same process, whose memory is an estimate.",
+  };
+}
+
 export const waitWords = (reason: WaitReason): string => NOW_WAITS[reason];
 
 /** The same in a word or two. */
@@ -94,7 +117,7 @@ export function attemptLines(whole: Attempts, step: StepState): (AttemptLine | W
     const { status, words } = OUTCOMES[one.outcome];
     lines.push({
       kind: "attempt", attempt: one.attempt, status, words: one.attempt === 0 ? "kept from the run this one was forked from" : words,
-      worker: one.worker, start: ms(one.start_time), end: ms(one.end_time), error: one.error,
+      worker: one.worker, start: ms(one.start_time), end: ms(one.end_time), error: one.error, used: one.resources ?? null,
     });
     const from = Date.parse(one.end_time);
     const next = ended[at + 1] ? ms(ended[at + 1]!.start_time) : running ? ms(step.start_time) : null;
@@ -103,13 +126,13 @@ export function attemptLines(whole: Attempts, step: StepState): (AttemptLine | W
   if (running) {
     lines.push({
       kind: "attempt", attempt: step.attempt, status: step.stopping ? "stopping" : "in_progress", words: step.stopping ? "stopping" : "in progress",
-      worker: whole.attempt === step.attempt ? whole.worker ?? null : null, start: ms(step.start_time), end: null, error: null,
+      worker: whole.attempt === step.attempt ? whole.worker ?? null : null, start: ms(step.start_time), end: null, error: null, used: null,
     });
   }
   if (step.status === "pending" && (step.waiting_for || step.ready)) {
     const last = ended[ended.length - 1];
     lines.push({
-      kind: "wait", words: step.waiting_for ? NOW_WAITS[step.waiting_for] : "waits for a free worker", short: step.waiting_for ? SHORT[step.waiting_for] : "worker",
+      kind: "wait", words: step.waiting_for ? nowWaits(step, step.waiting_for) : "waits for a free worker", short: step.waiting_for ? SHORT[step.waiting_for] : "worker",
       why: step.error?.message ?? last?.error?.message ?? null,
       from: last ? Date.parse(last.end_time) : NaN, to: null, until: ms(step.until),
     });

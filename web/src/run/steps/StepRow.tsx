@@ -9,6 +9,7 @@ import { shownStepStatus, type Status, STATUSES } from "../../theme/statuses";
 import { isNested, ProgressView } from "../progress/ProgressView";
 import { stepPercent } from "../progress/percent";
 import { type Line, secondLine, titleOf } from "./secondLine";
+import { heldBy } from "./waitsFor";
 import { StepFault } from "./StepFault";
 import { Countdown, Elapsed } from "./Ticking";
 
@@ -54,7 +55,7 @@ export const StepRow = kept(function StepRow(props: RowProps) {
           since={step.status === "in_progress" ? (step.start_time ?? null) : null} tookMs={step.duration_ms ?? null}
         />
         <div class="step-row-second">
-          <SecondLine text={text} tone={tone} untilMs={untilMs} due={due} after={after.map((part) => ` · ${part}`).join("")} />
+          <SecondLine text={text} tone={tone} untilMs={untilMs} due={due} after={after.map((part) => ` · ${part}`).join("")} {...holding(step, runId)} />
           {status === "in_progress" && percent !== null && <span class="step-row-percent">{percent} %</span>}
           {step.waiting_for === "signal" && <Answer answer={() => actions.answer(step.key)} />}
         </div>
@@ -112,11 +113,32 @@ function Answer({ answer }: { answer: () => void }) {
   );
 }
 
-const SecondLine = kept(function SecondLine({ text, tone, untilMs, due, after }: Omit<Line, "after"> & { after: string }) {
+interface Holding {
+  /** Who holds what it waits for; null where nobody does, or nobody knows. */
+  holderHref: string | null;
+  holder: string;
+  holderSince: string;
+  holderMore: string;
+}
+
+/** The holder in plain parts, so that a row whose holder is the same is kept. */
+function holding(step: StepState, runId: string): Holding {
+  const by = heldBy(step);
+  if (by === null) return { holderHref: null, holder: "", holderSince: "", holderMore: "" };
+  return {
+    holderHref: paths.step(by.runId, by.step), holder: by.runId === runId ? `step ${by.step} of this run` : `${by.runId} (step ${by.step})`, holderSince: by.since,
+    holderMore: `${by.others > 0 ? ` and ${by.others} more` : ""}${by.forRun ? " · until its run ends" : ""}`,
+  };
+}
+
+const SecondLine = kept(function SecondLine({ text, tone, untilMs, due, after, holderHref, holder, holderSince, holderMore }: Omit<Line, "after"> & Holding & { after: string }) {
   const whole = text + after;
+  const title = holderHref !== null ? `${text}, held by ${holder}${holderMore}${after}` : whole.length > 60 ? whole : undefined;
   return (
-    <p class={`step-row-line truncate step-row-line-${tone}`} title={whole.length > 60 ? whole : undefined}>
-      {untilMs === null ? whole : <><Countdown untilMs={untilMs} before={text} due={due} />{after}</>}
+    <p class={`step-row-line truncate step-row-line-${tone}`} title={title}>
+      {untilMs === null ? text : <Countdown untilMs={untilMs} before={text} due={due} />}
+      {holderHref !== null && <> · held by <a class="link step-row-holder" href={holderHref}>{holder}</a> for <Elapsed since={holderSince} />{holderMore}</>}
+      {after}
     </p>
   );
 });

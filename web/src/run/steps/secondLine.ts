@@ -2,6 +2,7 @@
 import type { State, StepState } from "../../api/types";
 import { shownStepStatus } from "../../theme/statuses";
 import { resultLine } from "./resultLine";
+import { waitsFor } from "./waitsFor";
 
 export interface Line {
   tone: "muted" | "plain" | "amber" | "red";
@@ -56,20 +57,22 @@ function waitingLine(step: StepState, held: boolean): Line {
     const paused = held && step.waiting_for !== "signal" ? "held while the run is paused" : null;
     return { ...line("amber", text, [...after, paused]), untilMs, due };
   };
-  const again = untilMs === null ? "" : ", looks again in";
+  const what = waitsFor(step) ?? "";
+  const until = (words: string): string => (untilMs === null ? what : `${what} · ${words} in`);
+  const failed = step.failures > 0 ? firstLine(step.error?.message ?? "") : null;
   switch (step.waiting_for) {
     case "retry":
-      return on(untilMs === null ? "waits for its retry" : "retry in", "retry is due", [nextTry(step), firstLine(step.error?.message ?? "")]);
+      return on(untilMs === null ? "waits for its retry" : `${what || "retry"} in`, "retry is due", [nextTry(step), firstLine(step.error?.message ?? "")]);
     case "delay":
       return on(untilMs === null ? "waits for its time" : "begins in", "its time has come", [tries(step)]);
     case "lock":
-      return on(`waits for a lock that another step holds${again}`, "looks whether the lock is free", [step.error?.message]);
+      return on(until("gives up"), `${what} · its time to wait is over`, [failed]);
     case "rate_limit":
-      return on(`the rate limit is used up${again}`, "asks the rate limit again", [step.error?.message]);
+      return on(until("turn"), `${what} · its turn has come`, [failed]);
     case "breaker":
-      return on(`the circuit breaker is open after many failures${again}`, "asks the circuit breaker again", [step.error?.message]);
+      return on(until("probe"), `${what} · asks again`, [failed]);
     case "throttled":
-      return on(`waits for the load to go down${again}`, "looks at the load again", [step.error?.message]);
+      return on(until("looks again"), `${what} · looks again`, [failed]);
     case "signal": {
       const asked = step.progress?.message || "waits for an answer";
       return on(untilMs === null ? asked : `${asked} · time to answer:`, `${asked} · the time to answer is over`);
