@@ -2,7 +2,7 @@
 
 PY = .venv/bin/python
 PACKAGES = schemas orchestration messaging workers api cli bench
-MODULES = $(wildcard settings.py config_file.py celeryconfig.py)
+MODULES = $(wildcard settings.py config_file.py celeryconfig.py logs.py tracing.py tracing_otel.py tracing_export.py)
 
 .PHONY: help setup web demo up lint test test-fast bench bench-http bench-history docs screenshots lock clean
 

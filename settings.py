@@ -84,6 +84,17 @@ class Servers(_Group):
     log_format: Literal["text", "json"] = Field(
         "text", description="lines of `key=value` for people, or a JSON object a line (the container image sets `json`)"
     )
+    otel_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices(
+            "PERDURE_OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
+        pattern="^(https?://.+)?$",
+        repr=False,
+        description="OTLP/HTTP collector that traces are sent to, such as `http://collector:4318` (also "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`); empty: no traces",
+    )
+    otel_sample: float = Field(1.0, ge=0, le=1, description="share of the runs that are traced")
     config: Path | None = Field(None, description="YAML file with a `workflow:` and an `actions:` section")
 
     @property
@@ -326,7 +337,7 @@ class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access,
 
     def own_secrets(self) -> tuple[str, ...]:
         """The values among these settings that no log may show."""
-        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
+        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url, self.otel_endpoint))
         return tuple(unquote(secret) for secret in (*passwords, self.admin_token, self.metrics_token) if secret)
 
     @property

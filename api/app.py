@@ -50,6 +50,8 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.extensions["perdure"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
+    if services.traces is not None:
+        services.traces.connect(app)
     compress_answers(app)
     map_errors(app)
     record_audit(app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import current_app
@@ -12,9 +12,11 @@ from flask import current_app
 from api.limits import Limiter
 from api.readiness import ReadinessCheck
 from api.sending import BackgroundDispatcher
+from api.tracing import StartTraces
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
+from messaging.traced import traced
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.actions.registry import load_actions
 from orchestration.engine.queries import Queries
@@ -22,6 +24,9 @@ from orchestration.engine.runs import Runs
 from orchestration.redaction import Redactor
 from orchestration.store.database import Database
 from settings import Settings
+
+if TYPE_CHECKING:
+    from tracing_otel import Tracing
 
 # How many connections to PostgreSQL are kept, half of the threads that gunicorn is started with: a connection beyond
 # these is closed after its call, and opening one takes longer than most requests.
@@ -41,19 +46,22 @@ class Services:
     limiter: Limiter
     readiness: ReadinessCheck
     redis_url: str
+    traces: StartTraces | None = None
 
 
-def build_services(settings: Settings) -> Services:
+def build_services(settings: Settings, tracing: Tracing | None = None) -> Services:
     """Put the services together. Opens no connection: those come with the first request."""
+    traces = StartTraces(tracing) if tracing is not None else None
     actions = load_actions(settings.actions)
     database = Database(settings.database_url, name="perdure-web", size=POOL_SIZE)
     redactor = Redactor(_own_secrets(settings))
     runs = Runs(
         database,
-        BackgroundDispatcher(CeleryDispatcher(make_celery(settings.broker_url))),
+        BackgroundDispatcher(traced(CeleryDispatcher(make_celery(settings.broker_url)), tracing)),
         EventStream(settings.redis_url),
         actions,
         resend_s=settings.resend_s,
+        on_started=traces.started if traces is not None else None,
     )
     return Services(
         settings=settings,
@@ -65,6 +73,7 @@ def build_services(settings: Settings) -> Services:
         limiter=Limiter(settings.redis_url, {"start": settings.start_rate_limit}),
         readiness=ReadinessCheck(settings.database_url, settings.redis_url),
         redis_url=settings.redis_url,
+        traces=traces,
     )
 
 

@@ -74,7 +74,7 @@ def _no_settings_from_outside(session_dir: Path) -> Iterator[None]:
 
 def _is_outside_setting(key: str) -> bool:
     known = key in ("DATABASE_URL", "REDIS_URL", "DISABLE_TASK_WORKER")
-    return known or key.startswith(("PERDURE_", "PG")) or key.lower().endswith("_proxy")
+    return known or key.startswith(("PERDURE_", "PG", "OTEL_")) or key.lower().endswith("_proxy")
 
 
 @pytest.fixture(scope="session")

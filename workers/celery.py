@@ -13,6 +13,7 @@ from orchestration.actions.registry import load_actions
 from orchestration.engine.hosts import Hosts
 from orchestration.store.database import Database
 from settings import Settings, SettingsInvalid, load_settings
+from tracing import make_tracing
 from workers.gather_events import GatherEvents
 from workers.janitor import janitor_step
 from workers.lifecycle import Lifecycle
@@ -31,12 +32,13 @@ def make_worker(settings: Settings) -> Celery:
         level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else settings.log_level
         configure_logs(level, settings.log_format, secrets=settings.own_secrets())
 
-    lifecycle = Lifecycle(settings)
+    tracing = make_tracing(settings.otel_endpoint, "worker", sample=settings.otel_sample, is_global=True)
+    lifecycle = Lifecycle(settings, tracing)
     register_actions(app, load_actions(settings.actions), lifecycle)
     lifecycle.connect(app)
     # What a worker does beside its steps shares a connection.
     database = Database(settings.database_url, name="perdure-janitor", size=1)
-    app.steps["worker"].add(janitor_step(settings, database))
+    app.steps["worker"].add(janitor_step(settings, database, tracing))
     app.steps["worker"].add(load_step(settings, lifecycle.board, Hosts(database), lifecycle.look))
     app.steps["consumer"].add(GatherEvents)
     return app

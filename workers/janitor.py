@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import redis
@@ -18,6 +18,7 @@ from messaging.breakers import ValkeyBreakers
 from messaging.celery_app import make_celery
 from messaging.dispatcher import CeleryDispatcher
 from messaging.stream import EventStream
+from messaging.traced import tell_of_starts, traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.alert_watch import AlertWatch
 from orchestration.engine.hosts import Hosts
@@ -32,6 +33,9 @@ from schemas.alerts import RULES, numbers_of, read_channels
 from settings import Settings
 from workers.exports import Exports
 from workers.session import this_host
+
+if TYPE_CHECKING:
+    from tracing_otel import Tracing
 
 log = logging.getLogger("perdure.janitor")
 
@@ -52,16 +56,17 @@ _BROKER_MARK = "perdure:broker"
 class Janitor:
     """Sweeps until told to stop. `sweep_once` is one round."""
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings, database: Database | None = None, tracing: Tracing | None = None) -> None:
         self.settings = settings
         self.stopping = threading.Event()
         database = database or Database(settings.database_url, name="perdure-janitor", size=1)
-        parts = (database, CeleryDispatcher(make_celery(settings.redis_url)), EventStream(settings.redis_url))
+        dispatcher = traced(CeleryDispatcher(make_celery(settings.redis_url)), tracing)
+        parts = (database, dispatcher, EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
         self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
         self._metrics = Metrics(database)
-        runs = Runs(*parts, load_actions(), resend_s=settings.resend_s)
+        runs = Runs(*parts, load_actions(), resend_s=settings.resend_s, on_started=tell_of_starts(tracing))
         self._breakers = ValkeyBreakers(settings.redis_url)
         self._alerts = AlertWatch(
             runs,
@@ -200,7 +205,9 @@ class Janitor:
                 log.info("broker is back, ready steps are sent again", extra={"steps": sent})
 
 
-def janitor_step(settings: Settings, database: Database) -> type[bootsteps.StartStopStep]:
+def janitor_step(
+    settings: Settings, database: Database, tracing: Tracing | None = None
+) -> type[bootsteps.StartStopStep]:
     """The bootstep that carries a janitor in a worker's main process."""
 
     class JanitorStep(bootsteps.StartStopStep):
@@ -213,7 +220,7 @@ def janitor_step(settings: Settings, database: Database) -> type[bootsteps.Start
 
         def start(self, parent: Any) -> None:
             del parent
-            self.janitor = Janitor(settings, database)
+            self.janitor = Janitor(settings, database, tracing)
             self.thread = threading.Thread(target=self.janitor.run, name="perdure-janitor", daemon=True)
             self.thread.start()
 

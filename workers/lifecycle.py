@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billiard import current_process
 from celery import Celery, bootsteps, signals
@@ -26,14 +26,18 @@ from workers.host_board import HostBoard, SharedPlaces
 from workers.keeper import IGNORED
 from workers.process import WorkerProcess
 
+if TYPE_CHECKING:
+    from tracing_otel import Tracing
+
 log = logging.getLogger("perdure.worker")
 
 
 class Lifecycle:
     """Ties a Celery worker's signals to the keeper and the process state. One per worker's main process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
         self.settings = settings
+        self._tracing = tracing
         self.owner = ""
         self._hostname = ""
         self._keeper_path = ""
@@ -47,6 +51,9 @@ class Lifecycle:
         signals.worker_init.connect(self._on_init, weak=False)
         signals.worker_process_init.connect(self._on_child, weak=False)
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
+        if self._tracing is not None:
+            # A pool child ends without Python's own end, which would do it.
+            signals.worker_process_shutdown.connect(self._flush_traces, weak=False)
         app.steps["worker"].add(drain_step(self))
 
     def process(self) -> WorkerProcess:
@@ -90,6 +97,10 @@ class Lifecycle:
                 self._process.keeper.close()
             self._process = self._make_process("child", 1)
 
+    def _flush_traces(self, **_: Any) -> None:
+        if self._tracing is not None:
+            self._tracing.flush()
+
     def _make_process(self, role: str, threads: int) -> WorkerProcess:
         return WorkerProcess(
             self.settings,
@@ -99,6 +110,7 @@ class Lifecycle:
             role=role,
             threads=threads,
             load_gate=self._load_gate(role),
+            tracing=self._tracing,
         )
 
     def _load_gate(self, role: str) -> LoadGate:

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging.breakers import ValkeyBreakers
 from messaging.celery_app import make_celery
@@ -17,6 +17,7 @@ from messaging.dispatcher import CeleryDispatcher
 from messaging.rate_limits import ValkeyRateLimits
 from messaging.retry_budget import ValkeyRetryBudgets
 from messaging.stream import EventStream
+from messaging.traced import traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.breaker_history import BreakerHistory
@@ -37,6 +38,10 @@ from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.runner import FaultHook, Runner
 from workers.task_events import TaskEvents
+from workers.tracing import AttemptTraces
+
+if TYPE_CHECKING:
+    from tracing_otel import Tracing
 
 log = logging.getLogger("perdure.worker")
 
@@ -70,6 +75,7 @@ class WorkerProcess:
         role: str,
         threads: int,
         load_gate: LoadGate,
+        tracing: Tracing | None = None,
     ) -> None:
         self._is_child = role == "child"
         self.meter = Meter(alone=self._is_child)
@@ -82,7 +88,7 @@ class WorkerProcess:
         app = make_celery(settings.redis_url)
         attempts = Attempts(
             database,
-            CeleryDispatcher(app),
+            traced(CeleryDispatcher(app), tracing),
             events,
             lease_s=settings.lease_s,
             resend_s=settings.resend_s,
@@ -102,6 +108,7 @@ class WorkerProcess:
             hand_over_s=settings.handover_ms / 1000,
             task_events=TaskEvents(app, hostname),
             meter=self.meter,
+            traces=AttemptTraces(tracing) if tracing is not None else None,
         )
 
     def attempt(self, run_id: str, position: int) -> None:

@@ -25,6 +25,7 @@ from workers.gating import WAVE, Parked
 from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.task_events import TaskEvents
+from workers.tracing import AttemptTraces
 from workers.watches import HAND_OVER_PATIENCE_S
 
 log = logging.getLogger("perdure.runner")
@@ -71,6 +72,7 @@ class Runner:
     hand_over_s: float = 0.0
     task_events: TaskEvents | None = None
     meter: Meter = field(default_factory=lambda: Meter(alone=False))
+    traces: AttemptTraces | None = None
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
@@ -129,7 +131,10 @@ class Runner:
     def _run(self, taken: Taken, slice_ends: float) -> Taken | None:
         """Run an attempt; the one that was handed over as it ended, if one was."""
         with attempt_logs(taken.lease.run_id, taken.lease.key, taken.lease.attempt):
-            return self._run_logged(taken, slice_ends)
+            if self.traces is None:
+                return self._run_logged(taken, slice_ends)
+            with self.traces.attempt(taken.lease, handed_over=taken.handed_over):
+                return self._run_logged(taken, slice_ends)
 
     def _run_logged(self, taken: Taken, slice_ends: float) -> Taken | None:
         lease, redactor = taken.lease, LoggedRedactor()
@@ -159,6 +164,8 @@ class Runner:
                 self.keeper.drop(taken.held)
         if finished is not None:
             self._fault("committed", lease)
+            if self.traces is not None:
+                self.traces.ended(finished)
             self.attempts.tell(finished)
             if used is not None:
                 log.info("attempt ended", extra={"outcome": finished.decision.outcome.value} | used)

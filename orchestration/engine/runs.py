@@ -13,7 +13,7 @@ from orchestration.engine import journal
 from orchestration.engine.forking import keys_behind
 from orchestration.engine.planning import Actions, check_action, plan_workflow
 from orchestration.engine.signals import fitted_signal
-from orchestration.engine.starts import AuditNote, StartedRun, Starts, new_run_id
+from orchestration.engine.starts import AuditNote, OnStarted, StartedRun, Starts, new_run_id
 from orchestration.engine.telling import ready_steps, run_event
 from orchestration.errors import (
     IllegalControl,
@@ -43,14 +43,21 @@ class Runs:
     """The use cases of runs against one database."""
 
     def __init__(
-        self, database: Database, dispatcher: Dispatcher, events: EventSink, actions: Actions, *, resend_s: float
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        events: EventSink,
+        actions: Actions,
+        *,
+        resend_s: float,
+        on_started: OnStarted | None = None,
     ) -> None:
         self.database = database
         self.dispatcher = dispatcher
         self.events = events
         self.actions = actions
         self.resend_s = resend_s
-        self.starts = Starts(database, dispatcher, actions, resend_s=resend_s)
+        self.starts = Starts(database, dispatcher, actions, resend_s=resend_s, on_started=on_started)
 
     def start(
         self,

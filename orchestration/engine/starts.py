@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.engine import journal
@@ -51,14 +51,27 @@ class AuditNote:
     detail: JsonObject
 
 
+OnStarted = Callable[[Sequence[StartedRun], int], None]
+"""Hears of runs that were accepted together, and of when that began, in ns since 1970."""
+
+
 class Starts:
     """The use case of starting runs against one database."""
 
-    def __init__(self, database: Database, dispatcher: Dispatcher, actions: Actions, *, resend_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        actions: Actions,
+        *,
+        resend_s: float,
+        on_started: OnStarted | None = None,
+    ) -> None:
         self.database = database
         self.dispatcher = dispatcher
         self.actions = actions
         self.resend_s = resend_s
+        self.on_started = on_started
 
     def plan(
         self,
@@ -124,6 +137,7 @@ class Starts:
         by another run; InvalidWorkflow and TooLarge for what does not fit together.
         """
         check_together(planned)
+        began_ns = time.time_ns()
         stem = new_run_id() if len(planned) > 1 or planned[0].run_id is None else planned[0].run_id
         ids = run_ids(planned, stem)
         start: JsonObject = {
@@ -169,6 +183,8 @@ class Starts:
                     kind=str(row["kind"]),
                     forked_from=row["forked_from"],
                 )
+        if self.on_started is not None:
+            self.on_started(started, began_ns)
         return started
 
     def _refused(self, answer: JsonObject, planned: Sequence[PlannedRun]) -> list[StartedRun]:
