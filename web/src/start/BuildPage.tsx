@@ -74,7 +74,7 @@ export function BuildPage() {
           {(needsHost || draft.connection !== "") && (
             <ConnectionField value={draft.connection} onChange={(connection) => change((now) => ({ ...now, connection }))} fault={faults["/connection"]} showAll={editor.tried} recent={recent} required={needsHost} />
           )}
-          <details class="start-policy" open={editor.tried && ["/step_delay_s", "/params", "/priority", "/max_steps", "/concurrency_key"].some((place) => faults[place] !== undefined) ? true : undefined}>
+          <details class="start-policy" open={editor.tried && ["/step_delay_s", "/params", "/priority", "/kind", "/max_steps", "/concurrency_key"].some((place) => faults[place] !== undefined) ? true : undefined}>
             <summary>Parameters, pace and priority{settingsCount(draft.params, draft.options, draft.delay) > 0 && <span class="tag">{settingsCount(draft.params, draft.options, draft.delay)} set</span>}</summary>
             <div class="stack">
               <RunParams value={draft.params} fault={editor.tried ? Object.values(faultsWithin(faults, "/params"))[0] : undefined} read={[...paramsRead(draft.steps.map((step) => [step.params, step.policy.when ?? null]))]} onChange={(params) => change((now) => ({ ...now, params }))} />

@@ -31,7 +31,7 @@ export function StepPolicy({ step, steps, graph, action, faults, disabled, showA
     <>
       {graph && <Needs step={step} steps={steps} fault={Object.entries(faultsWithin(faults, "/needs"))[0]?.[1]} disabled={disabled} set={set} />}
       <details class="start-policy" open={showAll && Object.keys(faults).some((place) => !/^\/(params|key|label|action|needs)/.test(place)) ? true : undefined}>
-        <summary>When, retry and time limit{setCount > 0 && <span class="tag">{setCount} set</span>}</summary>
+        <summary>When, retry, time limit, locks and limits{setCount > 0 && <span class="tag">{setCount} set</span>}</summary>
         <div class="stack">
           <div class="field" data-place={`/steps/${step.id}/on_failure`}>
             <label for={`${step.id}-failure`}>When it fails for good</label>
@@ -101,27 +101,32 @@ function AddNeed({ id, keys, chosen, add }: { id: string; keys: readonly string[
 function OnFailure({ id, value, others, disabled, invalid, onChange }: {
   id: string; value: Json | undefined; others: readonly StepDraft[]; disabled: boolean; invalid: boolean; onChange: (value: Json | undefined) => void;
 }) {
-  const fallback = isObject(value) && isObject(value.fallback) ? value.fallback : null;
-  const kind = fallback === null ? (value === "continue" ? "continue" : "fail") : "step" in fallback ? "step" : "value";
+  const given = isObject(value) ? value.fallback : undefined;
+  const fallback = isObject(given) ? given : null;
+  const kind = given === undefined ? (value === "continue" ? "continue" : "fail") : fallback === null ? "other" : "step" in fallback ? "step" : "value" in fallback ? "value" : "other";
   return (
     <div class="start-failure">
       <select
         id={id} disabled={disabled} value={kind} aria-invalid={invalid || undefined}
         onChange={(event) => {
           const next = event.currentTarget.value;
-          onChange(next === "fail" ? undefined : next === "continue" ? "continue" : next === "step" ? { fallback: { step: others[0]?.key ?? "" } } : { fallback: { value: null } });
+          onChange(next === "fail" ? undefined : next === "continue" ? "continue" : next === "step" ? { fallback: { step: others[0]?.key ?? "" } } : { fallback: next === "value" ? { value: null } : [{ cached: true }, { value: null }] });
         }}
       >
         <option value="fail">The run fails</option>
         <option value="continue">The run goes on without it</option>
         <option value="step" disabled={others.length === 0}>Another step stands in for it</option>
         <option value="value">A fixed result stands in for it</option>
+        <option value="other">One thing after the other stands in, as JSON</option>
       </select>
       {kind === "step" && (
         <select aria-label="The step that stands in" disabled={disabled} value={String(fallback!.step)} onChange={(event) => onChange({ fallback: { step: event.currentTarget.value } })}>
           {!others.some((one) => one.key === fallback!.step) && <option value={String(fallback!.step)}>{String(fallback!.step) || "—"}</option>}
           {others.map((one) => <option key={one.id} value={one.key}>{one.key}</option>)}
         </select>
+      )}
+      {kind === "other" && (
+        <JsonInput id={`${id}-other`} schema={{}} value={given} at="" disabled={disabled} invalid={invalid} describedBy={undefined} onChange={(next) => onChange({ fallback: next ?? null })} />
       )}
       {kind === "value" && (
         <JsonInput id={`${id}-value`} schema={{}} value={fallback!.value} at="" disabled={disabled} invalid={invalid} describedBy={undefined} onChange={(next) => onChange({ fallback: { value: next ?? null } })} />

@@ -4,7 +4,7 @@ import { isObject } from "./form/schema";
 import { jsonText, unparsedText } from "./form/unparsed";
 
 /** What a step may say besides what it does; absent: the action's, or the run's. */
-export const POLICY_FIELDS = ["when", "timeout_s", "delay_s", "retry", "on_failure", "on_lost"] as const;
+export const POLICY_FIELDS = ["when", "timeout_s", "delay_s", "retry", "on_failure", "on_lost", "locks", "lock_wait_s", "concurrency", "rate_limits", "breaker"] as const;
 
 export interface StepDraft {
   /** Names it in this form, whatever its key and place become. */

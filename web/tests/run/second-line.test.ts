@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { countdown } from "../../src/run/steps/countdown";
 import { pairs, resultLine } from "../../src/run/steps/resultLine";
 import { nextTry, secondLine, unmetNeeds } from "../../src/run/steps/secondLine";
+import { heldBy } from "../../src/run/steps/waitsFor";
 import { step } from "./sample";
 
 const UNTIL = "2026-01-01T12:00:12.000Z";
@@ -22,8 +23,26 @@ describe("a step that waits says for what", () => {
   });
   test.each([
     ["lock", "a lock"], ["rate_limit", "the rate limit"], ["breaker", "the circuit breaker"], ["throttled", "the load"], ["delay", "begins in"],
-  ] as const)("%s", (reason, words) => {
+  ] as const)("%s, also where it is not told on what", (reason, words) => {
     expect(secondLine(step("a", { waiting_for: reason, until: UNTIL }), around).text).toContain(words);
+  });
+  test.each([
+    ["lock", "lock:file:/x", "waits for the lock file:/x · gives up in"],
+    ["lock", "place:gpu", "waits for a place at gpu · gives up in"],
+    ["rate_limit", "rate:openai", "rate limit openai · turn in"],
+    ["breaker", "breaker:demo-agent", "breaker of demo-agent is open · probe in"],
+  ] as const)("%s: %s by its name, and until when", (reason, on, words) => {
+    const line = secondLine(step("a", { waiting_for: reason, waiting_on: on, until: UNTIL }), around);
+    expect([line.text, line.untilMs]).toEqual([words, Date.parse(UNTIL)]);
+  });
+  test("load: by how high it is", () => {
+    expect(secondLine(step("a", { waiting_for: "throttled", waiting_on: "throttle:host-a", why: "cpu at 97 %" }), around).text).toBe("throttled: cpu at 97 %");
+  });
+  test("a lock: who has held it longest, and how many besides", () => {
+    const held = (workflow_id: string) => ({ workflow_id, step: "note", since: UNTIL, for_run: false });
+    expect(heldBy(step("a", { waiting_for: "lock", held_by: [held("run-2"), held("run-3")] }))).toEqual({ runId: "run-2", step: "note", since: UNTIL, forRun: false, others: 1 });
+    expect(heldBy(step("a", { waiting_for: "lock", held_by: [] }))).toBeNull();
+    expect(heldBy(step("a", { waiting_for: null, held_by: [held("run-2")] }))).toBeNull();
   });
   test("while the run is paused nothing goes on when the time comes", () => {
     const paused = { ...around, runStatus: "paused" as const };
