@@ -15,6 +15,7 @@ from orchestration.store.database import Database
 from settings import Settings, SettingsInvalid, load_settings
 from tracing import make_tracing
 from workers.gather_events import GatherEvents
+from workers.hearing import Listener, hearing_step
 from workers.janitor import janitor_step
 from workers.lifecycle import Lifecycle
 from workers.load import load_step
@@ -41,6 +42,7 @@ def make_worker(settings: Settings) -> Celery:
     app.steps["worker"].add(janitor_step(settings, database, tracing))
     app.steps["worker"].add(load_step(settings, lifecycle.board, Hosts(database), lifecycle.look))
     app.steps["consumer"].add(GatherEvents)
+    app.steps["consumer"].add(hearing_step(Listener(settings)))
     return app
 
 
