@@ -1,0 +1,63 @@
+"""A janitor looks for what is wrong beside its sweeps, over the servers it has, and tells of it by runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.servers import EmbeddedValkey
+from messaging.breakers import ValkeyBreakers
+from orchestration.engine.alerts import Alerts
+from orchestration.gates.breaker import BreakerState
+from settings import Settings
+from tests.support.engine import Harness
+from workers import janitor as janitor_module
+from workers.janitor import Janitor
+
+OPS = {"ops": {"type": "webhook", "url": "https://hooks.example.org/x"}}
+
+
+def watching(engine: Harness, settings: Settings) -> Janitor:
+    """A janitor that looks with each sweep, and trusts what it sees."""
+    janitor = Janitor(settings)
+    janitor._trust_absence_at = 0.0
+    return janitor
+
+
+def look(janitor: Janitor) -> None:
+    janitor._looked_at -= janitor_module.LOOK_EVERY_S
+    janitor.sweep_once()
+
+
+def test_a_breaker_that_opens_in_valkey_is_an_alert_and_a_run(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, alert_channels=OPS)
+    janitor = watching(engine, settings)
+    ValkeyBreakers(redis_url).force("openai", BreakerState.OPEN)
+    look(janitor)
+    look(janitor)
+    (alert,) = Alerts(engine.database).page().alerts
+    assert (alert["rule"], alert["subject"], alert["details"]["forced"]) == ("breaker_open", "openai", True)
+    (run,) = engine.database.rows("SELECT public_id, status FROM runs")
+    assert run[0] == f"alert-{alert['id']}-1"
+    steps = engine.database.rows("SELECT key, action, queue, status FROM steps")
+    assert steps == [("ops", "alert.webhook", "http", "ready")]
+
+
+def test_work_goes_on_while_valkey_is_away_and_alerts_cannot_be_made(
+    engine: Harness, database_url: str, private_valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    settings = Settings(
+        database_url=database_url, redis_url=private_valkey.url, data_dir=tmp_path,
+        alerts={"valkey_away": {"for_s": 0}},
+    )  # fmt: skip
+    janitor = watching(engine, settings)
+    look(janitor)
+    private_valkey.kill()
+    look(janitor)
+    assert [alert["rule"] for alert in Alerts(engine.database).page().alerts] == ["valkey_away"]
+    janitor._alerts.look = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    run = engine.start({"key": "a", "delay_s": 0.05})
+    engine.database.call("SELECT pg_sleep(0.1)")
+    look(janitor)
+    assert engine.statuses(run) == {"a": "ready"}
