@@ -14,7 +14,7 @@ help:
 	@echo 'make lint       ruff, mypy, the import contracts, types and unit tests of the page'
 	@echo 'make setup      the virtual environment with the pinned packages, and the page'
 	@echo 'make web        the page people work with, built anew if something changed'
-	@echo 'make bench      durable steps against Celery alone, DBOS, Prefect and procrastinate (ARGS=--quick)'
+	@echo 'make bench      what gates cost, then durable steps against Celery alone, DBOS, Prefect, procrastinate (ARGS=--quick)'
 	@echo 'make bench-http  polling, starts and the relay, beside a bare Flask answer (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
 	@echo 'make screenshots  pictures of all pages in build/screenshots, and the two of the README'
@@ -55,6 +55,7 @@ test-fast: setup
 
 bench: setup
 	@sh bench/peers/setup.sh
+	@$(if $(filter --only --list,$(ARGS)),,$(PY) -m bench gates $(filter --quick,$(ARGS)))
 	@$(PY) -m bench steps $(ARGS)
 
 bench-http: setup

@@ -1,11 +1,11 @@
-"""`python -m bench [steps|http|history] ...`: the benchmarks by name, `steps` if none is named."""
+"""`python -m bench [steps|gates|http|history] ...`: the benchmarks by name, `steps` if none is named."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHMARKS = ("steps", "http", "history")
+BENCHMARKS = ("steps", "gates", "http", "history")
 
 
 def main() -> int:

@@ -60,3 +60,11 @@ def _marks() -> Marks:
 def work(ctx: ActionContext, params: Work) -> None:
     """Take a while, without looking whether to stop."""
     time.sleep(params.seconds)
+
+
+@action("bench.clocked", idempotent=True)
+def clocked(ctx: ActionContext, params: Work) -> dict[str, float]:
+    """Take a while; answers when that began."""
+    began = time.time()
+    time.sleep(params.seconds)
+    return {"began": began}
