@@ -78,6 +78,10 @@ rm -f "$stamp"
 .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock
 # Its dependencies and its build backend are there by now, by hash: nothing is fetched for it.
 .venv/bin/python -m pip install --quiet --no-build-isolation --no-deps --no-index -e .
+if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+    # Nobody else will: each process would compile all that it imports. Takes some ten seconds; what does not compile is no fault.
+    .venv/bin/python -m compileall -qq -j 2 .venv/lib >/dev/null 2>&1 || true
+fi
 if .venv/bin/python -c 'import geventwebsocket' >/dev/null 2>&1; then
     echo "gevent-websocket is installed in .venv and breaks websockets: remove .venv and run make setup again" >&2
     exit 1
