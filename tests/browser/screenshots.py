@@ -40,6 +40,8 @@ PAGES = {
     "start": ("/start", ".start-form"),
     "start-build": ("/start?mode=build", ".start-form"),
     "workers": ("/workers", "main h2"),
+    "dashboard": ("/dashboard?window=5m", ".dash tbody tr"),
+    "alerts": ("/alerts", ".alerts-part"),
     "account": ("/account", "main h2"),
 }
 FINISHED = ("Nightly scan", "Weekly summary", "Import photos", "Rebuild the index", "Rotate keys", "Sync models")

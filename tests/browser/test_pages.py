@@ -31,6 +31,8 @@ ADDRESSES = {
     "template": "/start?template=shown",
     "build": "/start?mode=build",
     "workers": "/workers",
+    "dashboard": "/dashboard?window=5m",
+    "alerts": "/alerts",
     "account": "/account",
 }
 # What is there once the page has read what it shows.
@@ -49,6 +51,8 @@ READY = {
     "template": ".start-panel",
     "build": ".start-form",
     "workers": "main h2, main table",
+    "dashboard": ".dash tbody tr",
+    "alerts": ".alerts-part",
     "account": "main h2, main table",
 }
 

@@ -15,6 +15,7 @@ import { AttemptsTab } from "./AttemptsTab";
 import { ParametersTab } from "./ParametersTab";
 import { useStep } from "./reading";
 import { ResultTab } from "./ResultTab";
+import { Waits } from "./Waits";
 import "./panel.css";
 
 const TABS: readonly { tab: StepTab; label: string }[] = [
@@ -79,6 +80,7 @@ function Head({ step, runId }: { step: StepState; runId: string }) {
         {step.attempt > 1 && <span>attempt {step.attempt}{step.max_attempts ? ` of ${Math.max(step.max_attempts, step.attempt)}` : ""}</span>}
         <code class="muted truncate" title={`Action ${step.action}, key ${step.key}`}>{step.action}</code>
       </p>
+      {step.status === "pending" && step.waiting_for && step.waiting_for !== "signal" && <Waits step={step} runId={runId} />}
     </header>
   );
 }
