@@ -79,7 +79,8 @@ rm -f "$stamp"
 # Its dependencies and its build backend are there by now, by hash: nothing is fetched for it.
 .venv/bin/python -m pip install --quiet --no-build-isolation --no-deps --no-index -e .
 if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
-    # Nobody else will: each process would compile all that it imports. Takes some ten seconds; what does not compile is no fault.
+    # Each process would compile all that it imports, where the environment was made by uv: that leaves it to Python, unlike pip.
+    # Some ten seconds the first time; what cannot be compiled is no fault.
     .venv/bin/python -m compileall -qq -j 2 .venv/lib >/dev/null 2>&1 || true
 fi
 if .venv/bin/python -c 'import geventwebsocket' >/dev/null 2>&1; then
