@@ -12,7 +12,7 @@ import pytest
 from orchestration.actions.registry import load_actions
 from orchestration.core.decide import Failed, Snoozed, StepError, Succeeded
 from orchestration.engine.alert_watch import AlertWatch
-from orchestration.engine.alerts import Alerts
+from orchestration.engine.alerts import Alerts, Board
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.locks import Locks
 from orchestration.engine.metrics import Metrics
@@ -132,19 +132,30 @@ def test_while_valkey_is_away_breakers_are_not_judged(engine: Harness, clock: Te
     assert sorted(found) == [("breaker_open", "openai"), ("valkey_away", "valkey")]
 
 
-def test_two_janitors_at_once_make_one_alert_and_one_delivery(database_url: str, engine: Harness) -> None:
-    both = [Watching(Harness(database_url), CHANNELS) for _ in range(2)]
+@pytest.mark.parametrize("for_s", [0, 0.001])
+def test_two_janitors_at_once_make_one_alert_and_tell_of_each_change_once(
+    database_url: str, engine: Harness, for_s: float
+) -> None:
+    both = [Watching(Harness(database_url), CHANNELS, breaker_open={"for_s": for_s, "clear_s": 0}) for _ in range(2)]
     barrier = threading.Barrier(2)
     errors: list[Exception] = []
 
     def look(one: Watching) -> None:
-        one.breakers = [breaker(f"b{n}") for n in range(10)]
-        for _ in range(10):
+        seen = one.watch.alerts.board
+
+        def seen_by_both() -> Board:
+            board = seen()
             barrier.wait(10)
+            return board
+
+        one.watch.alerts.board = seen_by_both  # type: ignore[method-assign]
+        for round_ in range(8):
+            one.breakers = [breaker(f"b{n}") for n in range(10)] if round_ < 4 else []
             try:
                 one.watch.look()
             except Exception as error:
                 errors.append(error)
+            barrier.wait(10)
 
     threads = [threading.Thread(target=look, args=(one,)) for one in both]
     for thread in threads:
@@ -152,9 +163,11 @@ def test_two_janitors_at_once_make_one_alert_and_one_delivery(database_url: str,
     for thread in threads:
         thread.join(60)
     assert errors == []
-    assert len(both[0].open()) == 10
-    assert len(deliveries(engine)) == 10
-    assert engine.database.call("SELECT count(*) FROM alert_changes") == 10
+    assert both[0].open() == []
+    assert len(both[0].alerts.page().alerts) == 10
+    changes = engine.database.rows("SELECT change, count(*) FROM alert_changes GROUP BY change ORDER BY change")
+    assert changes == [("opened", 10), ("resolved", 10)]
+    assert len(deliveries(engine)) == 20
     for one in both:
         one.alerts.database.close()
 
