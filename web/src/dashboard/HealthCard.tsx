@@ -1,6 +1,6 @@
 import type { Health } from "./answer";
 
-const WORDS: Record<Health["status"], string> = { ok: "All is well", degraded: "Degraded", bad: "In trouble" };
+const WORDS: Record<Health["status"], string> = { ok: "Healthy", degraded: "Degraded", bad: "In trouble" };
 
 /** How well the system does, and what takes from it. */
 export function HealthCard({ health }: { health: Health }) {
@@ -11,7 +11,7 @@ export function HealthCard({ health }: { health: Health }) {
         <p class="health-number"><strong>{health.score}</strong><span class="sr-only"> of 100</span></p>
       </div>
       <div class="health-said">
-        <p class="health-word">{WORDS[health.status]}</p>
+        <p class="health-word">{health.causes.length === 0 ? "All is well" : WORDS[health.status]}</p>
         {health.causes.length === 0 ? <p class="muted small">Nothing takes from the score.</p> : (
           <ul class="health-causes">
             {health.causes.map((cause) => (

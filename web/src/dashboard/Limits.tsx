@@ -9,8 +9,25 @@ import { limitWords } from "./words";
 export function Limits({ limits }: { limits: readonly RateLimit[] | null }) {
   if (limits === null) return <Nothing>Valkey does not answer: limits rest, and how they stand is not known.</Nothing>;
   if (limits.length === 0) return <Nothing>No step named a rate limit of late.</Nothing>;
-  return <ul class="card dash-list">{limits.map((limit) => <LimitRow key={limit.name} limit={limit} />)}</ul>;
+  const at = now.value;
+  const idle = limits.filter((limit) => isIdle(limit, at));
+  const others = limits.filter((limit) => !isIdle(limit, at));
+  return (
+    <div class="card">
+      {others.length > 0 && <ul class="dash-list">{others.map((limit) => <LimitRow key={limit.name} limit={limit} />)}</ul>}
+      {idle.length > 0 && (
+        <details class={`limits-idle${others.length > 0 ? " limits-below" : ""}`}>
+          <summary>{idle.length.toLocaleString("en")} {others.length > 0 ? "more " : ""}without a limit of {idle.length === 1 ? "its" : "their"} own, held back only when what is called asks for it</summary>
+          <ul class="dash-list">{idle.map((limit) => <LimitRow key={limit.name} limit={limit} />)}</ul>
+        </details>
+      )}
+    </div>
+  );
 }
+
+/** It only obeys what it calls, which asks for nothing. */
+export const isIdle = (limit: Pick<RateLimit, "limit" | "waiting" | "blockedUntil">, at: number): boolean =>
+  limit.limit === null && limit.waiting === 0 && (limit.blockedUntil === null || Date.parse(limit.blockedUntil) <= at);
 
 function LimitRow({ limit }: { limit: RateLimit }) {
   const words = limitWords(limit);

@@ -110,7 +110,7 @@ export const OPTIONS_SCHEMA: Schema = {
   type: "object",
   properties: {
     kind: { enum: ["workflow", "interactive", "background", "agent"], default: "workflow", title: "What it is for", description: "background and agent runs give way to the others" },
-    priority: { type: "integer", minimum: 1, maximum: 20, default: 5, description: "1 to 20, higher goes first: low 1, medium 5, high 10, critical 20" },
+    priority: { type: "integer", minimum: 1, maximum: 20, default: 5, description: "higher goes first: low 1, medium 5, high 10, critical 20" },
     concurrency_key: { anyOf: [{ type: "string", maxLength: 300 }, { type: "null" }], title: "One run at a time for", description: "unset: the host, if there is one" },
     max_steps: { type: "integer", minimum: 1, maximum: 10_000, default: 10_000, title: "Steps at most", description: "those added while it runs included" },
     metadata: { type: "object", description: "kept with the run" },
