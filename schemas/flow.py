@@ -8,13 +8,24 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-ResourceName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# A reference may bring a number, such as a port.
+ResourceName = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$"),
+]
 
 RATE_PATTERN = re.compile(r"(\d{1,7})\s*/\s*(\d*\.?\d*)\s*(s|second|minute|hour|day)s?")
 _UNIT_S = {"s": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 MAX_LOCKS = 16
+KIND_PREFIX = "kind:"
 MAX_RATE_LIMITS = 4
 
 
@@ -35,6 +46,13 @@ class ConcurrencySpec(_Strict):
 
     key: ResourceName
     limit: int = Field(ge=1, le=100_000)
+
+    @field_validator("key")
+    @classmethod
+    def _is_not_a_kinds(cls, key: str) -> str:
+        if key.startswith(KIND_PREFIX):
+            raise ValueError(f"keys that begin with {KIND_PREFIX!r} are those of the kinds of runs; choose another")
+        return key
 
 
 class RateLimitSpec(_Strict):

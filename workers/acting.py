@@ -99,7 +99,7 @@ class Acting:
         def heeding() -> Outcome:
             return heed(token, lease.policy, judged(act))
 
-        return self.gating.outcome(lease, declared, params, scope, token, heeding)
+        return self.gating.outcome(lease, declared, params, scope, token, emitter.redactor, heeding)
 
     def _context(
         self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from orchestration.actions.context import CancelToken
 from orchestration.actions.declaration import ActionDeclaration
@@ -17,9 +18,11 @@ from orchestration.core.references import resolve
 from orchestration.engine.attempts import Finished
 from orchestration.engine.leases import Lease
 from orchestration.engine.locks import Held, InLine, Locks
-from orchestration.errors import StoreUnavailable
+from orchestration.errors import InvalidParameters, StoreUnavailable
 from orchestration.gates.gate import Admit, Gate, GateRequest, Refuse, Wait
-from schemas.flow import BreakerSpec, ConcurrencySpec, FlowSpec, RateLimitSpec
+from orchestration.redaction import Redactor
+from schemas.flow import KIND_PREFIX, BreakerSpec, ConcurrencySpec, FlowSpec, LockSpec, RateLimitSpec
+from schemas.json import JsonObject
 from schemas.statuses import RunKind, WaitReason
 
 _NOTHING = FlowSpec()
@@ -64,12 +67,13 @@ class Gating:
         params: BaseModel,
         scope: Mapping[str, Any],
         token: CancelToken,
+        redactor: Redactor,
         act: Callable[[], Outcome],
     ) -> Outcome | Parked:
         """The outcome of `act` if every gate admits it; the gates that did learn how it went."""
         if self._is_free(lease, declared):
             return act()
-        request = gate_request(lease, declared, params, scope, self.defaults)
+        request = shown_safely(gate_request(lease, declared, params, scope, self.defaults), redactor)
         passed: list[Admit] = []
         outcome: Outcome | Parked = Cancelled()
         began = False
@@ -103,6 +107,7 @@ class Gating:
         return (
             lease.flow is None
             and lease.concurrency is None
+            and lease.run_locks is None
             and declared.flow is None
             and not lease.kind.is_background
             and lease.waited_on is None
@@ -120,6 +125,8 @@ class Gating:
                         return Parked(finished)
                     case Refuse() as refused:
                         return _kept_out(refused, lease)
+                    case Cancelled() as stopping:
+                        return stopping
             except StoreUnavailable:
                 if token.event.is_set():
                     return Cancelled()
@@ -132,15 +139,17 @@ def gate_request(
 ) -> GateRequest:
     """What the step, its action, its run and its kind ask for, with names resolved and numbers filled in.
 
-    Raises: pydantic.ValidationError when a reference brought what is no name.
+    Raises: InvalidParameters when a reference brought what is no name.
     """
-    own = FlowSpec.model_validate(resolve(lease.flow, scope)) if lease.flow else _NOTHING
+    own = _own(lease.flow, scope) if lease.flow else _NOTHING
     of_action = (declared.flow(params, lease.host) if declared.flow else None) or _NOTHING
     breaker = own.breaker or of_action.breaker
     places = [spec for spec in (own.concurrency, of_action.concurrency, lease.concurrency) if spec is not None]
     rates = [filled_in(rate, defaults) for rate in (*own.rate_limits, *of_action.rate_limits)]
     if lease.kind in defaults.kind_places:
-        places.append(ConcurrencySpec(key=f"kind:{lease.kind}", limit=defaults.kind_places[lease.kind]))
+        # Unchecked, since nobody else may name such a key.
+        key = f"{KIND_PREFIX}{lease.kind}"
+        places.append(ConcurrencySpec.model_construct(key=key, limit=defaults.kind_places[lease.kind]))
     if lease.kind in defaults.kind_rates:
         rates.append(defaults.kind_rates[lease.kind])
     unique: dict[str, RateLimitSpec] = {}
@@ -157,10 +166,47 @@ def gate_request(
         retry=lease.policy.retry,
         breaker=breaker,
         rate_limits=tuple(unique.values()),
-        locks=(*own.locks, *of_action.locks),
+        locks=(*own.locks, *of_action.locks, *_of_run(lease)),
         concurrency=tuple(places),
         lock_wait_s=own.lock_wait_s if own.lock_wait_s is not None else of_action.lock_wait_s,
     )
+
+
+def shown_safely(request: GateRequest, redactor: Redactor) -> GateRequest:
+    """The request with names that anybody may see: they stand in rows, traces, logs and on pages.
+
+    What was taken out of a name leaves a short hash behind, so that two that differ in it stay two.
+    """
+
+    def safe(name: str) -> str:
+        clean = redactor.text(name)
+        return name if clean == name else f"{clean}#{blake2b(name.encode(), digest_size=3).hexdigest()}"
+
+    breaker = request.breaker
+    return replace(
+        request,
+        breaker=breaker and breaker.model_copy(update={"name": safe(breaker.name)}),
+        rate_limits=tuple(rate.model_copy(update={"name": safe(rate.name)}) for rate in request.rate_limits),
+        locks=tuple(lock.model_copy(update={"name": safe(lock.name)}) for lock in request.locks),
+        concurrency=tuple(place.model_copy(update={"key": safe(place.key)}) for place in request.concurrency),
+    )
+
+
+def _own(flow: JsonObject, scope: Mapping[str, Any]) -> FlowSpec:
+    try:
+        return FlowSpec.model_validate(resolve(flow, scope))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidParameters(f"{place}: {first['msg']}") from error
+
+
+def _of_run(lease: Lease) -> list[LockSpec]:
+    """What a run that was retried held for its whole length before it ended."""
+    return [
+        LockSpec(name=key.removeprefix("lock:"), shared=mode == "shared", hold="run")
+        for key, mode in (lease.run_locks or {}).items()
+    ]
 
 
 def filled_in(rate: RateLimitSpec, defaults: FlowDefaults) -> RateLimitSpec:

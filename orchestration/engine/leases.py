@@ -58,6 +58,7 @@ class Lease:
     kind: RunKind
     concurrency: ConcurrencySpec | None
     flow: JsonObject | None
+    run_locks: JsonObject | None
     waited_on: str | None
     began_at: datetime
     taken_at: float = field(default_factory=time.monotonic, compare=False)
@@ -98,6 +99,7 @@ def claimed(row: JsonObject, run_id: str, owner: str) -> Lease:
         priority=row["priority"],
         kind=RunKind(row["kind"]),
         concurrency=ConcurrencySpec.model_validate(row["concurrency"]) if row["concurrency"] else None,
+        run_locks=row["run_locks"],
     )
 
 
@@ -117,6 +119,8 @@ def handed_over(step: JsonObject, version: int, before: Lease) -> Lease:
         priority=before.priority,
         kind=before.kind,
         concurrency=before.concurrency,
+        # Its run goes on, so it holds what it held.
+        run_locks=None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestration.core.decide import Decision, StepError, Verb
+from orchestration.core.decide import Cancelled, Decision, StepError, Verb
 from orchestration.engine.attempts import Attempts, Finished
 from orchestration.engine.leases import Lease
 from orchestration.engine.telling import ready_steps
@@ -41,7 +41,7 @@ class Locks:
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
 
-    def acquire(self, lease: Lease, request: GateRequest) -> Held | InLine | Refuse:
+    def acquire(self, lease: Lease, request: GateRequest) -> Held | InLine | Refuse | Cancelled:
         """Get all that `request` names, or end the attempt and stand in line, in one round trip.
 
         Asked again it answers the same, so it may be repeated when an answer was lost. Refused when the step has
@@ -63,6 +63,8 @@ class Locks:
         match answer["status"]:
             case "held":
                 return Held(timedelta(seconds=answer["waited_s"]))
+            case "stopping":
+                return Cancelled()
             case "timeout":
                 return Refuse(_timeout(answer, request.lock_wait_s or 0.0), permanent=True)
             case "deadlock":
@@ -80,8 +82,10 @@ def _rows(locks: Sequence[LockSpec], places: Sequence[ConcurrencySpec]) -> list[
     rows: dict[str, JsonObject] = {}
     for lock in locks:
         key = f"lock:{lock.name}"
-        shared = lock.shared and rows.get(key, {}).get("mode") != "exclusive"
-        rows[key] = {"key": key, "mode": "shared" if shared else "exclusive", "for_run": lock.hold == "run"}
+        before = rows.get(key, {})
+        shared = lock.shared and before.get("mode") != "exclusive"
+        for_run = lock.hold == "run" or before.get("for_run", False)
+        rows[key] = {"key": key, "mode": "shared" if shared else "exclusive", "for_run": for_run}
     for place in places:
         key = f"place:{place.key}"
         capacity = min(place.limit, rows.get(key, {}).get("capacity", place.limit))

@@ -31,7 +31,7 @@ class Waking:
 
     def lines(self) -> int:
         """The same, after waking the heads of the lines whose locks were released."""
-        return self._send(self.database.call("SELECT wake_line_and_sweep(%s, %s)", BATCH, self.resend_s))
+        return self._send(self.database.call("SELECT wake_lines_and_sweep(%s, %s)", BATCH, self.resend_s))
 
     def waiting(self, on: str, count: int) -> int:
         """The same, after waking the next `count` that wait on this breaker, or for room on this host."""

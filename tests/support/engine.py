@@ -179,7 +179,7 @@ INVARIANTS = {
          WHERE r.ended_at IS NOT NULL OR (q.held AND NOT q.for_run AND s.status <> 'in_progress')""",
     "no more places are taken than there are, and a lock has one exclusive holder alone": """
         SELECT key FROM lock_requests WHERE held GROUP BY key
-        HAVING count(*) > max(capacity)
+        HAVING count(*) > (SELECT p.capacity FROM lock_places p WHERE p.key = lock_requests.key) + 0
             OR (bool_or(mode = 'exclusive') AND count(DISTINCT run_id) > 1)""",
     "only a paused run holds open steps": """
         SELECT s.run_id, s.position FROM steps s JOIN runs r ON r.id = s.run_id

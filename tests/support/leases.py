@@ -50,6 +50,7 @@ def make_lease(**changes: Any) -> Lease:
         "kind": RunKind.WORKFLOW,
         "concurrency": None,
         "flow": None,
+        "run_locks": None,
         "waited_on": None,
         "began_at": datetime(2030, 1, 1, tzinfo=UTC),
     }

@@ -17,22 +17,22 @@ CHANGES = """
 ALTER TABLE runs ADD COLUMN IF NOT EXISTS gated boolean NOT NULL DEFAULT false;
 ALTER TABLE run_documents ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'workflow'
                               CHECK (kind IN ('workflow', 'interactive', 'background', 'agent')),
-                          ADD COLUMN IF NOT EXISTS concurrency jsonb;
+                          ADD COLUMN IF NOT EXISTS concurrency jsonb, ADD COLUMN IF NOT EXISTS run_locks jsonb;
 ALTER TABLE steps ADD COLUMN IF NOT EXISTS waiting_on text, ADD COLUMN IF NOT EXISTS began_at timestamptz;
 
--- Who holds or waits for what only so many may hold: `place`s up to a capacity; a lower rank goes first.
+-- Who holds or waits for what only so many may hold; a lower rank goes first. `keys`: for how many its step asks.
 CREATE TABLE IF NOT EXISTS lock_requests (
     key       text NOT NULL,
     run_id    bigint NOT NULL,
     position  integer NOT NULL,
     mode      text NOT NULL CHECK (mode IN ('exclusive', 'shared', 'place')),
-    capacity  integer CHECK ((mode = 'place') = (capacity IS NOT NULL) AND capacity > 0),
     for_run   boolean NOT NULL,
     held      boolean NOT NULL,
     rank      double precision NOT NULL,
     asked_at  timestamptz NOT NULL,
     held_at   timestamptz CHECK (held = (held_at IS NOT NULL)),
     woken_at  timestamptz CHECK (woken_at IS NULL OR NOT held),
+    keys      integer NOT NULL,
     PRIMARY KEY (key, run_id, position)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS lock_requests_exclusive ON lock_requests (key) WHERE held AND mode = 'exclusive';
@@ -40,8 +40,14 @@ CREATE INDEX IF NOT EXISTS lock_requests_line ON lock_requests (key, rank, run_i
 CREATE INDEX IF NOT EXISTS lock_requests_called ON lock_requests (woken_at) WHERE woken_at > '-infinity';
 CREATE INDEX IF NOT EXISTS lock_requests_of ON lock_requests (run_id, position);
 
+-- Those who ask for several keys, looked at when one of these is taken.
+CREATE INDEX IF NOT EXISTS lock_requests_of_several ON lock_requests (key) WHERE NOT held AND keys > 1;
+
+-- Of which keys there are how many places, while anybody holds or wants one.
+CREATE TABLE IF NOT EXISTS lock_places (key text PRIMARY KEY, capacity integer NOT NULL CHECK (capacity > 0));
+
 -- Lines that may go on. Written with the release, so that no wake-up is lost.
-CREATE TABLE IF NOT EXISTS lock_wakes (key text PRIMARY KEY, at timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS lock_wakes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL);
 
 CREATE TABLE IF NOT EXISTS lock_contention (
     key       text NOT NULL,

@@ -45,6 +45,9 @@ BEGIN
         SELECT json_build_object(
             'status', 'claimed', 'early', r.early, 'run', number, 'version', r.version + 1, 'priority', r.priority,
             'run_name', d.name, 'run_params', d.params, 'ssh', d.ssh, 'kind', d.kind, 'concurrency', d.concurrency,
+            -- A run that was retried has to get again what it held for its whole length.
+            'run_locks', CASE WHEN r.gated AND d.run_locks IS NOT NULL AND NOT EXISTS (
+                SELECT FROM lock_requests h WHERE h.run_id = number AND h.held AND h.for_run) THEN d.run_locks END,
             'created_by', d.created_by, 'created_role', d.created_role, 'step', describe_claim(s, moment))
           FROM run_documents d WHERE d.run_id = number);
 END $$;

@@ -65,7 +65,7 @@ BEGIN
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
     IF r.gated THEN
-        wakes := release_locks(p_run, p_position, r.pending + r.queued + r.active = 0);
+        wakes := release_locks(p_run, p_position, CASE WHEN r.pending + r.queued + r.active = 0 THEN 'run' ELSE 'step' END);
     END IF;
     INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at)
     SELECT p_run, r.version + 1, p_position, p_attempt, 'completed', nullif(run_status, r.status), moment

@@ -26,8 +26,12 @@ BEGIN
                     skipped = c.skipped, cancelled = c.cancelled, updated_at = p_now,
                     ended_at = CASE WHEN is_open THEN NULL ELSE p_now END
      WHERE id = r.id;
-    IF r.gated AND NOT is_open THEN
-        PERFORM release_locks(r.id, NULL, true);
+    -- All at once: the keys are locked in their order. A run that is paused would keep others waiting; it asks anew once it is
+    -- resumed.
+    IF r.gated AND (NOT is_open OR r.ending IS NOT NULL OR p_kind IN ('paused', 'skipped')) THEN
+        PERFORM release_locks(r.id, p_position, CASE WHEN NOT is_open THEN 'run'
+                                                     WHEN r.ending IS NULL AND p_kind = 'skipped' THEN 'step'
+                                                     ELSE 'line' END);
     END IF;
     INSERT INTO trace (run_id, seq, position, kind, run_status, at, detail)
     VALUES (r.id, r.version + 1, p_position, p_kind, nullif(run_status, p_was), p_now, p_detail);
@@ -49,10 +53,6 @@ BEGIN
         RETURN refuse(r);
     END IF;
     UPDATE steps SET held = true WHERE run_id = r.id AND status IN ('pending', 'ready', 'waiting', 'in_progress');
-    IF r.gated THEN
-        -- It would keep others waiting. What it waits for it asks anew once it is resumed.
-        PERFORM release_locks(r.id, NULL, false);
-    END IF;
     r.status := 'paused';
     RETURN settle(r, 'paused', NULL, p_detail, 'running', clock_now());
 END $$;
@@ -92,9 +92,6 @@ BEGIN
     moment := clock_now();
     was := r.status;
     PERFORM cancel_open_steps(r.id, moment);
-    IF r.gated THEN
-        PERFORM release_locks(r.id, NULL, false);
-    END IF;
     r.ending := 'cancelled';
     RETURN settle(r, 'stop_requested', NULL, p_detail, was, moment);
 END $$;
@@ -127,9 +124,6 @@ BEGIN
     END IF;
     UPDATE steps SET status = 'skipped', released = true, ended_at = moment, due_at = NULL, waiting_for = NULL
      WHERE run_id = r.id AND position = s.position;
-    IF r.gated THEN
-        PERFORM release_locks(r.id, s.position, false);
-    END IF;
     SELECT * INTO freed FROM free_dependents(r.id, s.dependents, p_resend, moment);
     RETURN settle(r, 'skipped', s.position, p_detail, r.status, moment) || jsonb_build_object('ready', freed.ready);
 END $$;

@@ -130,15 +130,12 @@ BEGIN
            cancelled = r.cancelled, next_position = r.next_position, early = false, updated_at = moment,
            ended_at = CASE WHEN r.pending + r.queued + r.active = 0 THEN moment END
      WHERE id = p_run;
-    IF r.gated THEN
-        IF r.ending IS NOT NULL THEN
-            wakes := release_locks(p_run, NULL, false);
-        END IF;
-        -- A step that comes to wait for a lock keeps its place, and one that waits for another gate its rank.
-        IF NOT (step_status = 'waiting' AND p_decision ->> 'reason' = 'lock') THEN
-            wakes := release_locks(p_run, p_position, r.pending + r.queued + r.active = 0,
-                                   step_status = 'waiting' AND p_decision ->> 'reason' <> 'retry') OR wakes;
-        END IF;
+    -- A step that comes to wait for a lock keeps its place, and one that waits for another gate its rank.
+    IF r.gated AND NOT (step_status = 'waiting' AND p_decision ->> 'reason' = 'lock') THEN
+        wakes := release_locks(
+            p_run, p_position, CASE WHEN r.pending + r.queued + r.active = 0 THEN 'run'
+                                    WHEN r.ending IS NOT NULL THEN 'line' ELSE 'step' END,
+            step_status = 'waiting' AND p_decision ->> 'reason' <> 'retry');
     END IF;
     IF is_traced(p_attempt) OR run_status <> r.status THEN
         INSERT INTO trace (run_id, seq, position, attempt, kind, run_status, at, detail)

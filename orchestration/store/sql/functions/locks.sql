@@ -3,11 +3,11 @@
 -- A request is a row, held or in line. What an attempt asks for it gets all together or not at all, so nobody holds one
 -- thing while it waits for another; only what is held for a whole run can make a circle, which is looked for. The line is
 -- ordered by rank: the time of asking less a head start for each level of priority, so that what waits grows older
--- than what comes later with more priority, and nothing starves.
+-- than what comes later with more priority.
 --
--- Who releases what others wait for leaves a row in `lock_wakes`, in the same transaction. `wake_line` makes the heads of
--- those lines due, and their own claims ask again; so a wake-up that is lost on the way is found by the next sweep.
--- The order of locks is run, step, keys (sorted); `wake_line` begins with a key and waits for nothing.
+-- Whoever changes who may go on leaves a row for each such line in `lock_wakes`, in the same transaction. `wake_lines` makes due
+-- whom nothing keeps out, and their own claims ask again; a wake-up that is lost on the way is found by the next sweep.
+-- The order of locks is run, step, keys (sorted, all at once); `wake_lines` begins with a key and waits for nothing.
 
 -- Longest that one whose turn it is may take to come, before others go ahead: then `woken_at` is '-infinity'.
 CREATE OR REPLACE FUNCTION turn_lasts() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '10 seconds' $$;
@@ -20,32 +20,53 @@ BEGIN
     END LOOP;
 END $$;
 
+-- How many places of a key are taken, and how many there are: as many as was said last.
+CREATE OR REPLACE FUNCTION free_places(p_key text, p_run bigint, p_position integer) RETURNS integer
+LANGUAGE sql STABLE AS $$
+    SELECT (SELECT p.capacity FROM lock_places p WHERE p.key = p_key)
+         - (SELECT count(*)::integer FROM lock_requests h
+             WHERE h.key = p_key AND h.held AND NOT (h.run_id = p_run AND h.position = p_position))
+$$;
+
 -- Whether what is held of a key keeps a request out, leaving aside what its own run holds for its whole length.
 CREATE OR REPLACE FUNCTION is_kept_out(q lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF q.mode = 'place' THEN
-        RETURN (SELECT count(*) FROM lock_requests h
-                 WHERE h.key = q.key AND h.held AND NOT (h.run_id = q.run_id AND h.position = q.position)) >= q.capacity;
+        RETURN free_places(q.key, q.run_id, q.position) <= 0;
     END IF;
     RETURN EXISTS (SELECT FROM lock_requests h
                     WHERE h.key = q.key AND h.held AND NOT (h.run_id = q.run_id AND (h.for_run OR h.position = q.position))
                       AND (q.mode = 'exclusive' OR h.mode = 'exclusive'));
 END $$;
 
--- Whether somebody in line goes first. One whose turn came and who did not come lets others go ahead.
-CREATE OR REPLACE FUNCTION is_behind(q lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- Whether a request could go on but for this key. One that could not stands in nobody's way: it may be waiting for hours,
+-- or for the very run that stands behind it.
+CREATE OR REPLACE FUNCTION is_free_elsewhere(w lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF q.mode = 'place' THEN
-        RETURN (SELECT count(*) FROM lock_requests h WHERE h.key = q.key AND h.held)
-             + (SELECT count(*) FROM (
-                    SELECT FROM lock_requests w
-                     WHERE w.key = q.key AND NOT w.held AND (w.rank, w.run_id, w.position) < (q.rank, q.run_id, q.position)
-                       AND w.woken_at IS DISTINCT FROM '-infinity' LIMIT q.capacity) x) >= q.capacity;
-    END IF;
-    RETURN EXISTS (SELECT FROM lock_requests w
-                    WHERE w.key = q.key AND NOT w.held AND (w.rank, w.run_id, w.position) < (q.rank, q.run_id, q.position)
-                      AND (q.mode = 'exclusive' OR w.mode = 'exclusive')
-                      AND w.woken_at IS DISTINCT FROM '-infinity');
+    RETURN w.keys = 1 OR NOT EXISTS (
+        SELECT FROM lock_requests o
+         WHERE o.run_id = w.run_id AND o.position = w.position AND o.key <> w.key AND NOT o.held AND is_kept_out(o));
+END $$;
+
+-- Whether somebody in line goes first.
+CREATE OR REPLACE FUNCTION is_behind(q lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    w     lock_requests;
+    room  integer := CASE WHEN q.mode = 'place' THEN free_places(q.key, q.run_id, q.position) ELSE 1 END;
+BEGIN
+    FOR w IN SELECT * FROM lock_requests a
+              WHERE a.key = q.key AND NOT a.held AND (a.rank, a.run_id, a.position) < (q.rank, q.run_id, q.position)
+                AND a.woken_at IS DISTINCT FROM '-infinity' AND (a.mode <> 'shared' OR q.mode <> 'shared')
+              ORDER BY a.rank, a.run_id, a.position LOOP
+        -- Whom the own run keeps out for its whole length cannot go first.
+        IF is_free_elsewhere(w) AND NOT EXISTS (
+            SELECT FROM lock_requests h WHERE h.key = q.key AND h.run_id = q.run_id AND h.held AND h.for_run
+               AND w.run_id <> q.run_id AND (w.mode = 'exclusive' OR h.mode = 'exclusive')) THEN
+            room := room - 1;
+            EXIT WHEN room <= 0;
+        END IF;
+    END LOOP;
+    RETURN room <= 0;
 END $$;
 
 -- Give an attempt all it asks for, or end it: the step then waits in line, holding nothing.
@@ -61,6 +82,8 @@ DECLARE
     q          lock_requests;
     moment     timestamptz;
     since      timestamptz;
+    asked      text[] := ARRAY(SELECT e.key FROM jsonb_to_recordset(p_requests) AS e(key text));
+    earlier    text[];
     wanted     lock_requests[] := '{}';
     obstacle   text;
     circle     text;
@@ -72,19 +95,38 @@ BEGIN
        FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN jsonb_build_object('status', 'lease_lost');
+    ELSIF r.ending IS NOT NULL THEN
+        RETURN jsonb_build_object('status', 'stopping');
     END IF;
-    PERFORM lock_keys(ARRAY(SELECT e.key FROM jsonb_to_recordset(p_requests) AS e(key text)));
+    earlier := ARRAY(SELECT key FROM lock_requests WHERE run_id = p_run AND position = p_position);
+    PERFORM lock_keys(asked || earlier);
     moment := clock_now();
     SELECT min(asked_at) INTO since FROM lock_requests WHERE run_id = p_run AND position = p_position AND NOT held;
     since := coalesce(since, moment);
+    -- Its names may be others than before, since they may be results of other steps.
+    IF EXISTS (SELECT FROM unnest(earlier) e WHERE NOT e = ANY (asked)) THEN
+        DELETE FROM lock_requests WHERE run_id = p_run AND position = p_position AND NOT held AND NOT key = ANY (asked);
+        PERFORM wake_those_in_line(earlier);
+    END IF;
+    INSERT INTO lock_places (key, capacity)
+    SELECT e.key, e.capacity FROM jsonb_to_recordset(p_requests) AS e(key text, mode text, capacity integer)
+     WHERE e.mode = 'place'
+        ON CONFLICT (key) DO UPDATE SET capacity = excluded.capacity WHERE lock_places.capacity <> excluded.capacity;
+    IF FOUND THEN
+        PERFORM wake_those_in_line(asked);
+    END IF;
 
     FOR q IN
-        SELECT e.key, p_run, p_position, e.mode, e.capacity, coalesce(e.for_run, false), false,
-               extract(epoch FROM since) - r.priority * p_head_start_s, since, NULL, NULL
-          FROM jsonb_to_recordset(p_requests) AS e(key text, mode text, capacity integer, for_run boolean)
-         WHERE NOT EXISTS (  -- what its run holds for its whole length it need not ask for
+        SELECT e.key, p_run, p_position, e.mode, coalesce(e.for_run, false), false,
+               extract(epoch FROM since) - r.priority * p_head_start_s, since, NULL, NULL, cardinality(asked)
+          FROM jsonb_to_recordset(p_requests) AS e(key text, mode text, for_run boolean)
+         WHERE NOT EXISTS (  -- what its run holds for its whole length it need not ask for, unless a sibling holds it alone
                SELECT FROM lock_requests h
-                WHERE h.key = e.key AND h.run_id = p_run AND h.held AND h.for_run AND (h.mode = e.mode OR h.mode = 'exclusive'))
+                WHERE h.key = e.key AND h.run_id = p_run AND h.held AND h.for_run AND h.mode IN (e.mode, 'exclusive'))
+            OR EXISTS (
+               SELECT FROM lock_requests h
+                WHERE h.key = e.key AND h.run_id = p_run AND h.position <> p_position AND h.held AND NOT h.for_run
+                  AND h.mode = 'exclusive')
          ORDER BY e.key
     LOOP
         wanted := wanted || q;
@@ -95,18 +137,24 @@ BEGIN
 
     IF obstacle IS NULL THEN
         INSERT INTO lock_requests
-        SELECT w.key, w.run_id, w.position, w.mode, w.capacity, w.for_run, true, w.rank, w.asked_at, moment, NULL
+        SELECT w.key, w.run_id, w.position, w.mode, w.for_run, true, w.rank, w.asked_at, moment, NULL, w.keys
           FROM unnest(wanted) w
             ON CONFLICT (key, run_id, position) DO UPDATE SET held = true, held_at = moment, mode = excluded.mode,
-                        capacity = excluded.capacity, for_run = excluded.for_run, woken_at = NULL;
+                        for_run = excluded.for_run, keys = excluded.keys, woken_at = NULL;
         UPDATE runs SET gated = true WHERE id = p_run AND NOT gated;
-        -- What the run holds from now on is free to its other steps, wherever they stand in line.
-        WITH free AS (
-            UPDATE lock_requests o SET woken_at = moment
-              FROM unnest(wanted) w WHERE w.for_run AND o.key = w.key AND o.run_id = p_run AND NOT o.held
-            RETURNING o.position)
-        UPDATE steps SET due_at = moment
-         WHERE run_id = p_run AND position IN (SELECT f.position FROM free f) AND status = 'waiting' AND waiting_for = 'lock';
+        -- Who asks for one of these and for others as well stands in nobody's way from now on.
+        INSERT INTO lock_wakes (key)
+        SELECT DISTINCT o.key FROM lock_requests m
+          JOIN lock_requests o ON o.run_id = m.run_id AND o.position = m.position AND o.key <> m.key AND NOT o.held
+         WHERE m.key = ANY (asked) AND NOT m.held AND m.keys > 1;
+        IF EXISTS (SELECT FROM unnest(wanted) w WHERE w.for_run) THEN
+            -- What the run holds from now on is free to its other steps, and may close a circle: they look for themselves.
+            UPDATE steps SET due_at = moment WHERE run_id = p_run AND status = 'waiting' AND waiting_for = 'lock';
+            UPDATE run_documents d
+               SET run_locks = coalesce(d.run_locks, '{}') || (
+                   SELECT jsonb_object_agg(w.key, w.mode) FROM unnest(wanted) w WHERE w.for_run)
+             WHERE d.run_id = p_run;
+        END IF;
         PERFORM count_waits(wanted, moment - since, false) WHERE since < moment;
         RETURN jsonb_build_object('status', 'held', 'waited_s', extract(epoch FROM moment - since));
     END IF;
@@ -114,12 +162,12 @@ BEGIN
     IF p_wait_s IS NOT NULL AND moment >= since + make_interval(secs => p_wait_s) THEN
         answer := jsonb_build_object('status', 'timeout', 'on', obstacle, 'holders', lock_holders(obstacle, 5));
         PERFORM count_waits(wanted, moment - since, true);
-        PERFORM release_locks(p_run, p_position, false);
+        PERFORM release_locks(p_run, p_position, 'step');
         RETURN answer;
     END IF;
     circle := find_circle(p_run, ARRAY(SELECT w.key FROM unnest(wanted) w));
     IF circle IS NOT NULL THEN
-        PERFORM release_locks(p_run, p_position, false);
+        PERFORM release_locks(p_run, p_position, 'step');
         RETURN jsonb_build_object('status', 'deadlock', 'on', obstacle, 'circle', circle);
     END IF;
 
@@ -131,113 +179,187 @@ BEGIN
     IF answer ->> 'step_status' = 'waiting' AND NOT s.held THEN
         INSERT INTO lock_requests SELECT w.* FROM unnest(wanted) w
             ON CONFLICT (key, run_id, position) DO UPDATE SET woken_at = NULL, mode = excluded.mode,
-                        capacity = excluded.capacity, for_run = excluded.for_run;
+                        for_run = excluded.for_run, keys = excluded.keys;
+        -- It was called, perhaps, and cannot go: then others may.
+        IF cardinality(asked) > 1 THEN
+            PERFORM wake_those_in_line(asked);
+        END IF;
     END IF;
     RETURN answer || jsonb_build_object('status', 'waiting', 'on', obstacle, 'holders', lock_holders(obstacle, 5));
 END $$;
 
--- Give up what a step holds and stands in line for (`p_position`), or all that its run does: what is held for the run's
--- whole length only when it has ended. Answers whether somebody may go on. The run row is locked by the caller.
+-- Have the lines of these keys looked at. Appended, not updated, so that it never waits for another.
+CREATE OR REPLACE FUNCTION wake_those_in_line(p_keys text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO lock_wakes (key)
+    SELECT DISTINCT k FROM unnest(p_keys) k WHERE EXISTS (SELECT FROM lock_requests q WHERE q.key = k AND NOT q.held);
+    RETURN FOUND;
+END $$;
+
+-- Give up what is no longer wanted. `p_what` step: what it holds for itself and stands in line for; line: all that its run
+-- stands in line for as well; run: all of the run. Answers whether somebody may go on. The run row is locked by the caller.
 -- With `p_keeps_rank` requests in line stay, and let all others go ahead until they are made again.
 CREATE OR REPLACE FUNCTION release_locks(
-    p_run bigint, p_position integer, p_is_over boolean, p_keeps_rank boolean DEFAULT false
+    p_run bigint, p_position integer, p_what text, p_keeps_rank boolean DEFAULT false
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    given_up  text[];
-    is_asked  boolean;
-    moment    timestamptz := clock_now();
+    given_up  lock_requests[];
+    keys      text[];
 BEGIN
-    given_up := ARRAY(SELECT key FROM lock_requests
-                       WHERE run_id = p_run AND (p_position IS NULL OR position = p_position OR p_is_over)
-                         AND (p_is_over OR NOT held OR (NOT for_run AND p_position IS NOT NULL)));
-    IF given_up = '{}' THEN
+    SELECT array_agg(q) INTO given_up FROM lock_requests q
+     WHERE q.run_id = p_run AND CASE WHEN q.held THEN p_what = 'run' OR (q.position = p_position AND NOT q.for_run)
+                                     ELSE p_what <> 'step' OR q.position = p_position END;
+    IF given_up IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM lock_keys(given_up);
+    keys := ARRAY(SELECT g.key FROM unnest(given_up) g);
+    PERFORM lock_keys(keys);
     IF p_keeps_rank THEN
         UPDATE lock_requests SET woken_at = '-infinity' WHERE run_id = p_run AND position = p_position AND NOT held;
     END IF;
-    DELETE FROM lock_requests
-     WHERE run_id = p_run AND (p_position IS NULL OR position = p_position OR p_is_over)
-       AND (p_is_over OR (NOT held AND NOT p_keeps_rank) OR (held AND NOT for_run AND p_position IS NOT NULL));
-    WITH asked AS (
-        INSERT INTO lock_wakes (key, at)
-        SELECT DISTINCT k, moment FROM unnest(given_up) k
-         WHERE EXISTS (SELECT FROM lock_requests q WHERE q.key = k AND NOT q.held)
-            ON CONFLICT (key) DO UPDATE SET at = least(lock_wakes.at, excluded.at)
-        RETURNING key)
-    SELECT count(*) > 0 INTO is_asked FROM asked;
-    RETURN is_asked;
+    DELETE FROM lock_requests q USING unnest(given_up) g
+     WHERE q.key = g.key AND q.run_id = g.run_id AND q.position = g.position AND (q.held OR NOT p_keeps_rank);
+    DELETE FROM lock_places p
+     WHERE p.key = ANY (keys) AND NOT EXISTS (SELECT FROM lock_requests q WHERE q.key = p.key);
+    RETURN wake_those_in_line(keys);
 END $$;
 
--- Make due whose turn has come, at the head of the lines that somebody released.
-CREATE OR REPLACE FUNCTION wake_line(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
+-- Make due whom nothing keeps out, in the lines that changed. Waits for nothing: what is locked is looked at next time.
+CREATE OR REPLACE FUNCTION wake_lines(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    moment      timestamptz := clock_now();
-    line        text;
-    q           lock_requests;
-    room        integer;
-    called      integer;
-    is_waiting  boolean;
+    moment   timestamptz := clock_now();
+    seen     bigint[];
+    line     text;
+    q        lock_requests;
+    room     integer;
+    ahead    integer;
+    called   integer;
+    rows     integer;
+    is_busy  boolean;
 BEGIN
-    FOR line IN SELECT key FROM lock_wakes WHERE at <= moment ORDER BY at LIMIT p_limit LOOP
+    FOR line, seen IN
+        SELECT w.key, array_agg(w.id) FROM (
+            SELECT id, key FROM lock_wakes ORDER BY id LIMIT p_limit FOR UPDATE SKIP LOCKED) w GROUP BY w.key
+    LOOP
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(20251122, hashtext(line));
+        ahead := 0;
         called := 0;
+        is_busy := false;
         room := NULL;
         FOR q IN SELECT * FROM lock_requests WHERE key = line AND NOT held ORDER BY rank, run_id, position LOOP
-            is_waiting := EXISTS (SELECT FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position
-                                     AND s.status = 'waiting' AND s.waiting_for = 'lock' AND NOT s.held);
-            CONTINUE WHEN q.woken_at = '-infinity' AND NOT is_waiting;
             IF room IS NULL THEN
-                room := CASE WHEN q.mode = 'place' THEN q.capacity - (
-                    SELECT count(*)::integer FROM lock_requests h WHERE h.key = line AND h.held) ELSE p_limit END;
+                room := CASE WHEN q.mode = 'place' THEN free_places(line, 0, 0) ELSE 2147483647 END;
             END IF;
-            -- As many as there is room for, and no exclusive one behind others.
-            EXIT WHEN room <= called OR (q.mode = 'exclusive' AND called > 0) OR is_kept_out(q);
-            called := called + 1;
-            -- Not if something else that it asks for is held: it only stands before others. Each asks for itself.
-            IF coalesce(q.woken_at, '-infinity') = '-infinity' AND NOT EXISTS (
-                SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held
-                   AND o.key <> line AND is_kept_out(o)) THEN
-                UPDATE lock_requests SET woken_at = moment
-                 WHERE run_id = q.run_id AND position = q.position AND NOT held;
-                -- Not waited for. Whoever holds the row may change nothing; then its turn lapses, and it is called again.
-                PERFORM 1 FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position AND s.status = 'waiting'
-                    AND s.waiting_for = 'lock' FOR NO KEY UPDATE SKIP LOCKED;
-                IF FOUND THEN
-                    UPDATE steps SET due_at = moment WHERE run_id = q.run_id AND position = q.position;
+            EXIT WHEN ahead >= room OR called >= p_limit OR (q.mode = 'exclusive' AND ahead > 0);
+            CONTINUE WHEN NOT is_free_elsewhere(q);
+            IF is_kept_out(q) THEN
+                -- Behind it there may still be a step of the run that holds the key for its whole length.
+                EXIT WHEN q.mode = 'place' OR NOT EXISTS (
+                    SELECT FROM lock_requests h WHERE h.key = line AND h.held AND h.for_run);
+                CONTINUE;
+            END IF;
+            IF q.woken_at = '-infinity' AND NOT EXISTS (
+                SELECT FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position AND s.status = 'waiting'
+                   AND s.waiting_for = 'lock' AND NOT s.held) THEN
+                CONTINUE;  -- late, or kept by another gate; it asks again by itself
+            END IF;
+            ahead := ahead + 1;
+            IF coalesce(q.woken_at, '-infinity') = '-infinity' THEN
+                PERFORM 1 FROM lock_requests o
+                  WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held FOR NO KEY UPDATE SKIP LOCKED;
+                GET DIAGNOSTICS rows = ROW_COUNT;
+                PERFORM 1 FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position FOR NO KEY UPDATE SKIP LOCKED;
+                IF NOT FOUND OR rows < (SELECT count(*) FROM lock_requests o WHERE o.run_id = q.run_id
+                                           AND o.position = q.position AND NOT o.held) THEN
+                    is_busy := true;
+                ELSE
+                    UPDATE lock_requests SET woken_at = moment
+                     WHERE run_id = q.run_id AND position = q.position AND NOT held;
+                    UPDATE steps SET due_at = moment WHERE run_id = q.run_id AND position = q.position
+                       AND status = 'waiting' AND waiting_for = 'lock';
+                    called := called + 1;
                 END IF;
             END IF;
             EXIT WHEN q.mode = 'exclusive';
         END LOOP;
-        -- Of a line that is longer the rest comes with the next sweep.
-        DELETE FROM lock_wakes WHERE key = line AND called < p_limit;
+        IF NOT is_busy AND called < p_limit THEN
+            DELETE FROM lock_wakes WHERE id = ANY (seen);
+        END IF;
     END LOOP;
+END $$;
+
+-- Whoever was called and did not come lets others go ahead, in all the lines it stands in.
+CREATE OR REPLACE FUNCTION lapse_turns(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    moment  timestamptz := clock_now();
+BEGIN
+    WITH late AS (
+        SELECT key, run_id, position FROM lock_requests
+         WHERE woken_at > '-infinity' AND woken_at <= moment - turn_lasts() AND NOT held
+         ORDER BY woken_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED),
+    lapsed AS (
+        UPDATE lock_requests q SET woken_at = '-infinity' FROM late l
+         WHERE q.key = l.key AND q.run_id = l.run_id AND q.position = l.position RETURNING q.key)
+    INSERT INTO lock_wakes (key) SELECT DISTINCT l.key FROM lapsed l;
+END $$;
+
+-- The same, and send what is due now; see `sweep_due`.
+CREATE OR REPLACE FUNCTION wake_lines_and_sweep(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lapse_turns(p_limit);
+    PERFORM wake_lines(p_limit);
+    RETURN sweep_due(p_limit, p_resend);
 END $$;
 
 -- A circle of runs that wait for what the next one holds for its whole length, as text; NULL for none. Only who holds
 -- something for so long can close one. Two that close it at once would not see each other, so they take turns.
+-- A breadth-first walk over runs; each is visited once.
 CREATE OR REPLACE FUNCTION find_circle(p_run bigint, p_keys text[]) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE found_path text;
+DECLARE
+    visited   bigint[] := ARRAY[p_run];
+    frontier  bigint[];
+    via       jsonb := '{}';  -- run -> what led to it
+    step      record;
+    at        bigint;
+    told      text;
 BEGIN
     IF NOT EXISTS (SELECT FROM lock_requests WHERE run_id = p_run AND held AND for_run) THEN
         RETURN NULL;
     END IF;
     PERFORM pg_advisory_xact_lock(20251123);
-    WITH RECURSIVE chain(run_id, path, depth) AS (
-        SELECT h.run_id, r.public_id || ' holds ' || h.key, 1
-          FROM lock_requests h JOIN runs r ON r.id = h.run_id
-         WHERE h.key = ANY (p_keys) AND h.held AND h.for_run AND h.run_id <> p_run
-        UNION
-        SELECT h.run_id, c.path || ' and waits for ' || w.key || '; ' || r.public_id || ' holds ' || h.key, c.depth + 1
-          FROM chain c
-          JOIN lock_requests w ON w.run_id = c.run_id AND NOT w.held
-          JOIN lock_requests h ON h.key = w.key AND h.held AND h.for_run AND h.run_id <> w.run_id
-          JOIN runs r ON r.id = h.run_id
-         WHERE c.run_id <> p_run AND c.depth < 20)
-    SELECT c.path INTO found_path FROM chain c WHERE c.run_id = p_run LIMIT 1;
-    RETURN found_path;
+    FOR step IN SELECT DISTINCT ON (h.run_id) h.run_id, h.key FROM lock_requests h
+                 WHERE h.key = ANY (p_keys) AND h.held AND h.for_run AND h.run_id <> p_run LOOP
+        via := via || jsonb_build_object(step.run_id::text, jsonb_build_array(p_run, step.key));
+        visited := visited || step.run_id;
+        frontier := frontier || step.run_id;
+    END LOOP;
+    WHILE cardinality(frontier) > 0 AND cardinality(visited) < 1000 LOOP
+        at := frontier[1];
+        frontier := frontier[2:];
+        FOR step IN SELECT DISTINCT ON (h.run_id) h.run_id, h.key
+                      FROM lock_requests w JOIN lock_requests h ON h.key = w.key AND h.held AND h.for_run
+                     WHERE w.run_id = at AND NOT w.held AND h.run_id <> at LOOP
+            IF step.run_id = p_run THEN
+                told := tell_wait(at, step.key, p_run);
+                WHILE at <> p_run LOOP
+                    told := tell_wait((via -> at::text ->> 0)::bigint, via -> at::text ->> 1, at) || '; ' || told;
+                    at := (via -> at::text ->> 0)::bigint;
+                END LOOP;
+                RETURN told;
+            ELSIF NOT step.run_id = ANY (visited) THEN
+                via := via || jsonb_build_object(step.run_id::text, jsonb_build_array(at, step.key));
+                visited := visited || step.run_id;
+                frontier := frontier || step.run_id;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN NULL;
 END $$;
+
+CREATE OR REPLACE FUNCTION tell_wait(p_waits bigint, p_key text, p_holds bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('%s waits for %s, held by %s', w.public_id, p_key, h.public_id)
+      FROM runs w, runs h WHERE w.id = p_waits AND h.id = p_holds
+$$;
 
 -- Who holds a key, for whoever asks why it waits.
 CREATE OR REPLACE FUNCTION lock_holders(p_key text, p_limit integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
@@ -254,34 +376,11 @@ CREATE OR REPLACE FUNCTION count_waits(p_requests lock_requests[], p_waited inte
 LANGUAGE sql AS $$
     INSERT INTO lock_contention (key, hour, waits, timeouts, waited_s)
     SELECT q.key, date_trunc('hour', clock_now(), 'UTC'), 1, p_timed_out::integer, extract(epoch FROM p_waited)
-      FROM unnest(p_requests) q
+      FROM unnest(p_requests) q ORDER BY q.key
         ON CONFLICT (key, hour) DO UPDATE SET waits = lock_contention.waits + 1,
                     timeouts = lock_contention.timeouts + excluded.timeouts,
                     waited_s = lock_contention.waited_s + excluded.waited_s
 $$;
-
--- Whoever was called and did not come lets others go ahead, in all the lines it stands in.
-CREATE OR REPLACE FUNCTION lapse_turns(p_limit integer) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    moment  timestamptz := clock_now();
-BEGIN
-    WITH late AS (
-        SELECT key, run_id, position FROM lock_requests
-         WHERE woken_at > '-infinity' AND woken_at <= moment - turn_lasts() AND NOT held
-         ORDER BY woken_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED),
-    lapsed AS (
-        UPDATE lock_requests q SET woken_at = '-infinity' FROM late l
-         WHERE (q.key, q.run_id, q.position) = (l.key, l.run_id, l.position) RETURNING q.key)
-    INSERT INTO lock_wakes SELECT DISTINCT l.key, moment FROM lapsed l ORDER BY 1 ON CONFLICT DO NOTHING;
-END $$;
-
--- The same, and send what is due now; see `sweep_due`.
-CREATE OR REPLACE FUNCTION wake_line_and_sweep(p_limit integer, p_resend real) RETURNS jsonb LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM lapse_turns(p_limit);
-    PERFORM wake_line(p_limit);
-    RETURN sweep_due(p_limit, p_resend);
-END $$;
 
 -- Wake the next that wait for something else: a breaker that closed, a host that has room again. Which have waited
 -- longest, each a row of its own; what is locked is changing anyway.

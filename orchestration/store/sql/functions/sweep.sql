@@ -48,7 +48,8 @@ END $$;
 -- Seconds until the next step is due; null when nothing waits.
 CREATE OR REPLACE FUNCTION next_due_s() RETURNS double precision LANGUAGE sql AS $$
     SELECT extract(epoch FROM least(
-        (SELECT min(due_at) FROM steps WHERE due_at IS NOT NULL AND NOT held), (SELECT min(at) FROM lock_wakes)
+        (SELECT min(due_at) FROM steps WHERE due_at IS NOT NULL AND NOT held),
+        (SELECT clock_now() FROM lock_wakes LIMIT 1)
     ) - clock_now())::double precision
 $$;
 
