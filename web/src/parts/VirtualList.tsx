@@ -41,6 +41,10 @@ export interface VirtualListProps<T> {
 const FIRST_SIGHT = 40;
 /** So many rows ahead of what is seen are drawn in one task. */
 const AT_ONCE = 3;
+/** What people scroll with, and for how long the scrolling may go on by itself. */
+const MEANT = ["wheel", "touchmove", "keydown"] as const;
+const RELEASED = ["pointerup", "pointercancel"] as const;
+const MEANT_MS = 1000;
 const ROW_ROLES = { list: "listitem", tree: "presentation", group: undefined } as const;
 
 /** A list that draws only the rows in view, and the one that has the focus. */
@@ -116,16 +120,22 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     const listened: EventTarget = element === document.documentElement ? window : element;
     const onScroll = () => {
       const { follow: following = false, onFollow } = latest.current;
-      // A box that grew is scrolled back by the browser, not by who reads.
-      const up = element.scrollTop < lastTop.current - 1 && element.clientHeight === lastHeight;
+      // A box that grew, or rows that are lower than was thought, are scrolled back by the browser, not by who reads.
+      const up = element.scrollTop < lastTop.current - 1 && (pressed || performance.now() - meantAt < MEANT_MS);
       lastTop.current = element.scrollTop;
-      lastHeight = element.clientHeight;
       const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 4;
       if (following && up && !atEnd) onFollow?.(false);
       else if (!following && !up && atEnd && element.scrollHeight > element.clientHeight) onFollow?.(true);
       lookSoon();
     };
-    let lastHeight = element.clientHeight;
+    let pressed = false;
+    let meantAt = -Infinity;
+    const onMeant = () => { meantAt = performance.now(); };
+    const onPress = () => { pressed = true; };
+    const onRelease = () => {
+      if (pressed) onMeant();
+      pressed = false;
+    };
     let width = box.current!.clientWidth;
     const resized = new ResizeObserver(() => {
       around.current = null;
@@ -140,12 +150,18 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       look();
     });
     listened.addEventListener("scroll", onScroll, { passive: true });
+    for (const kind of MEANT) listened.addEventListener(kind, onMeant, { passive: true });
+    listened.addEventListener("pointerdown", onPress, { passive: true });
+    for (const kind of RELEASED) window.addEventListener(kind, onRelease, { passive: true });
     resized.observe(element);
     if (element !== box.current) resized.observe(box.current!);
     return () => {
       clearTimeout(soon.current);
       soon.current = undefined;
       listened.removeEventListener("scroll", onScroll);
+      for (const kind of MEANT) listened.removeEventListener(kind, onMeant);
+      listened.removeEventListener("pointerdown", onPress);
+      for (const kind of RELEASED) window.removeEventListener(kind, onRelease);
       resized.disconnect();
     };
   }, [scroller]);

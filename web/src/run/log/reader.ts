@@ -30,6 +30,7 @@ export class LogReader {
   private gapTries = 0;
   private frame = 0;
   private timer = 0;
+  private due = Infinity;
 
   constructor(private readonly feed: RunFeed, private readonly key: string, private readonly attempt: number) {}
 
@@ -70,6 +71,7 @@ export class LogReader {
     }
     this.reading = true;
     clearTimeout(this.timer);
+    this.due = Infinity;
     try {
       do {
         this.again = false;
@@ -154,9 +156,12 @@ export class LogReader {
 
   /** When to read next: soon to close a gap, now and then while it goes on; not while nobody looks. */
   private plan(afterMs?: number): void {
+    const wait = this.stopped.signal.aborted || !seen() ? null : (afterMs ?? this.pause());
+    const due = wait === null ? Infinity : performance.now() + wait;
+    // What is asked for soon is not put off by being asked for again: behind a gap pieces come as often as ever.
+    if (afterMs !== undefined && due > this.due) return;
     clearTimeout(this.timer);
-    if (this.stopped.signal.aborted || !seen()) return;
-    const wait = afterMs ?? this.pause();
+    this.due = due;
     if (wait !== null) this.timer = window.setTimeout(() => void this.read(), wait);
   }
 
