@@ -70,8 +70,8 @@ class Holder(StateModel):
 
 class StepState(StateModel):
     """One step. `until` is when a wait ends, `waiting_on` what it waits for (`lock:file:/x`, `rate:openai`,
-    `breaker:openai`, `throttle:host-a`), `held_by` the first holders of that lock; `why` says why it waits, where that is not
-    clear by itself; `attempt` counts all tries, `failures` those that failed.
+    `breaker:openai`, `throttle:host-a`), `held_by` the first holders of that lock; `why` says why it waits, where that
+    is not clear by itself; `attempt` counts all tries, `failures` those that failed.
     """
 
     index: int

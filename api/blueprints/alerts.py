@@ -17,7 +17,7 @@ from api.refusal import Refusal
 from api.services import current_services
 from orchestration.engine.alerts import MAX_PAGE, Alerts
 from schemas.alerts import RULES, numbers_of, read_channels
-from schemas.answers_alerts import AlertAnswer, AlertRulesAnswer, AlertsAnswer
+from schemas.answers.alerts import AlertAnswer, AlertRulesAnswer, AlertsAnswer
 from schemas.json import JsonObject
 from schemas.statuses import Role
 

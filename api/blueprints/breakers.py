@@ -20,7 +20,7 @@ from messaging.breakers import ValkeyBreakers
 from orchestration.engine.breaker_history import MAX_PAGE, BreakerHistory
 from orchestration.engine.waking import Waking
 from orchestration.gates.breaker import BreakerState, BreakerStatus, Change
-from schemas.answers_metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
+from schemas.answers.metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
 from schemas.flow import ResourceName
 from schemas.statuses import Role
 

@@ -17,7 +17,7 @@ from api.metrics_answer import flow_answer, metrics_answer
 from api.services import current_services
 from orchestration.engine.metrics import Metrics
 from orchestration.engine.queries_flow import read_flow
-from schemas.answers_metrics import CamelAnswer, FlowAnswer, MetricsAnswer
+from schemas.answers.metrics import CamelAnswer, FlowAnswer, MetricsAnswer
 from schemas.statuses import Role
 
 bp = APIBlueprint("metrics", __name__, url_prefix="/api/orchestration", abp_tags=[Tag(name="Metrics")])

@@ -21,7 +21,7 @@ from api.relay.native import NativeDatabase, NativeThreads
 from orchestration.engine.metrics import WINDOWS, Metrics
 from orchestration.engine.queries_workers import read_workers
 from orchestration.errors import StoreUnavailable
-from schemas.answers_metrics import MetricsAnswer
+from schemas.answers.metrics import MetricsAnswer
 from settings import Settings
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from orchestration.core.alert_rules import Reading
 from orchestration.core.alert_states import weigh
 from orchestration.engine.alerts import Alerts
 from schemas.alerts import RULES, numbers_of
-from schemas.answers_alerts import AlertAnswer, AlertRulesAnswer, AlertsAnswer
+from schemas.answers.alerts import AlertAnswer, AlertRulesAnswer, AlertsAnswer
 from settings import Settings, SettingsInvalid, load_settings
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -15,7 +15,7 @@ from messaging.breakers import ValkeyBreakers
 from orchestration.core.decide import Snoozed
 from orchestration.engine.breaker_history import BreakerHistory
 from orchestration.gates.breaker import BreakerState, Change
-from schemas.answers_metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
+from schemas.answers.metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start

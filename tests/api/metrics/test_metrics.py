@@ -19,7 +19,7 @@ from orchestration.engine.metrics import WINDOWS, Metrics
 from orchestration.engine.sweep import Sweep
 from orchestration.gates.breaker import BreakerState
 from orchestration.gates.gate import GateRequest
-from schemas.answers_metrics import FlowAnswer, MetricsAnswer
+from schemas.answers.metrics import FlowAnswer, MetricsAnswer
 from schemas.flow import LockSpec
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker

@@ -18,7 +18,8 @@ from orchestration.actions.ssh.hostkeys import HostKey, host_name, pin
 from orchestration.core.decide import Failed, Snoozed, StepError, Succeeded
 from orchestration.engine.locks import Locks
 from orchestration.gates.gate import GateRequest
-from schemas import answers, answers_alerts, answers_metrics, progress, state
+from schemas import answers, progress, state
+from schemas.answers import alerts, metrics
 from schemas.flow import LockSpec
 from schemas.statuses import Role, WaitReason
 from tests.api.workflow.conftest import SSH, Worker
@@ -27,8 +28,6 @@ from workers.session import WorkerSession
 # The modules whose models describe answers.
 PLACES = (
     *(import_module(f"{answers.__name__}.{found.name}") for found in iter_modules(answers.__path__)),
-    answers_alerts,
-    answers_metrics,
     state,
     progress,
 )
@@ -125,7 +124,7 @@ def fields_described(document: dict[str, Any]) -> set[str]:
         f"{_owner(model, field)}.{field}"
         for name in document["components"]["schemas"]
         for place in PLACES
-        if place not in (answers_alerts, answers_metrics)
+        if place not in (alerts, metrics)
         if isinstance(model := getattr(place, name, None), type) and issubclass(model, BaseModel)
         for field in model.model_fields
     }

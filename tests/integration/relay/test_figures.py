@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messaging.relay_figures import RelayFigures
-from schemas.answers_metrics import MetricsAnswer
+from schemas.answers.metrics import MetricsAnswer
 from tests.integration.relay.conftest import Watcher
 
 pytestmark = pytest.mark.integration

@@ -1,4 +1,4 @@
-"""What `/api/orchestration/alerts` answers: camelCase, times in milliseconds, as schemas/answers_metrics.py."""
+"""What `/api/orchestration/alerts` answers: camelCase, times in milliseconds, as schemas/answers/metrics.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.alerts import Severity
-from schemas.answers_metrics import CamelAnswer, CamelPart
+from schemas.answers.metrics import CamelAnswer, CamelPart
 
 AlertUnit = Literal["share", "count", "ms", "yes"]
 
