@@ -49,7 +49,7 @@ BEGIN
                        'holders', shown_holders(x.key, 5), 'waiters', shown_line(x.key, 5))
                        ORDER BY x.waiting DESC, x.held DESC, x.key), '[]')
               FROM (SELECT q.key, count(*) FILTER (WHERE q.held) AS held, count(*) FILTER (WHERE NOT q.held) AS waiting,
-                           max(q.capacity) AS capacity,
+                           (SELECT p.capacity FROM lock_places p WHERE p.key = q.key) AS capacity,
                            -- What it is held as; a shared one for which somebody waits alone is shown as shared.
                            coalesce(max(q.mode) FILTER (WHERE q.held), max(q.mode)) AS mode
                       FROM (SELECT * FROM lock_requests LIMIT p_most) q
