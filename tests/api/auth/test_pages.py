@@ -81,11 +81,12 @@ def test_the_openapi_document_tells_rights_and_problems(app: Flask, viewer: Flas
     assert document["paths"]["/auth/exchange"]["post"]["security"] == []
     assert "Problem" in document["components"]["schemas"]
     # Every route of the API is described; pages and static files are not part of it.
-    pages = {"/", "/runs", "/runs/{place}", "/start", "/workers", "/account", "/api", "/reference", "/sign-in"}
+    pages = {"/", "/runs", "/runs/{place}", "/start", "/dashboard", "/alerts", "/workers", "/account"}
+    pages |= {"/api", "/reference", "/sign-in"}
     files = {"/static/{filename}", "/static/app/assets/{name}"}
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     routes = {
-        (method, rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}"))
+        (method, rule.rule.replace("<path:", "<").replace("<int:", "<").replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -9,6 +9,7 @@ from orchestration.actions.context import CancelToken
 from orchestration.core.decide import Failed, StepError, Succeeded
 from orchestration.engine.runs import StartedRun
 from orchestration.gates.retry_budget import RATIO, RESERVE, RetryBudgetGate
+from orchestration.redaction import Redactor
 from tests.support.engine import ACTIONS, AnyParams, Harness, TestClock
 from workers.gating import Gating, Parked
 
@@ -33,7 +34,7 @@ def take_all_ready(engine: Harness, run: StartedRun, gating: Gating, dependency:
     ready = "SELECT position FROM steps s JOIN runs r ON r.id = s.run_id WHERE public_id = %s AND s.status = 'ready'"
     for (position,) in engine.database.rows(ready, run.run_id):
         lease = engine.claim(run, position)
-        outcome = gating.outcome(lease, ACTIONS["work"], AnyParams(), {}, CancelToken(), dependency.call)
+        outcome = gating.outcome(lease, ACTIONS["work"], AnyParams(), {}, CancelToken(), Redactor(), dependency.call)
         assert not isinstance(outcome, Parked)
         engine.finish(lease, outcome)
 

@@ -54,6 +54,7 @@ class World:
         self.disconnected: list[str] = []
         self.watchers = 0
         self.reads = 0
+        self.fell_behind = 0
         self.delivery = Delivery("r", self, self, self.settled.append)  # type: ignore[arg-type]
 
     @contextmanager
