@@ -45,11 +45,20 @@ TOO_SMALL = """(finger) => {
             const hit = document.elementFromPoint(x, y);
             return hit !== null && (target.contains(hit) || hit.closest("label")?.control === one);
         };
-        // What something else lies over cannot be measured here.
+        // What something else lies over cannot be measured here, be it in part: an open menu, a bar that stays.
+        const above = "[role=menu], [role=dialog], nav, header";
+        const covered = (y) => {
+            const over = document.elementFromPoint(x, y)?.closest(above) ?? null;
+            return over !== null && over !== one.closest(above);
+        };
         if (!answers(middle)) continue;
-        let reach = 1;
-        for (const way of [-1, 1]) for (let y = way; Math.abs(y) < finger && answers(middle + y); y += way) reach += 1;
-        if (reach < finger - 1) found.push(`reaches ${reach}: ${target.outerHTML.slice(0, 140)}`);
+        let reach = 1, isCovered = false;
+        for (const way of [-1, 1]) {
+            let y = way;
+            for (; Math.abs(y) < finger && answers(middle + y); y += way) reach += 1;
+            isCovered ||= covered(middle + y);
+        }
+        if (reach < finger - 1 && !isCovered) found.push(`reaches ${reach}: ${target.outerHTML.slice(0, 140)}`);
     }
     return found;
 }"""

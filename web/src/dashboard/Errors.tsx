@@ -20,7 +20,7 @@ export function Errors({ errors }: { errors: readonly ErrorPattern[] }) {
               {error.countBefore > 0 && <span>{error.countBefore.toLocaleString("en")} before</span>}
             </p>
           </div>
-          {error.workflowId !== null && <a class="button plain error-run" href={error.step === null ? paths.run(error.workflowId) : paths.step(error.workflowId, error.step, "attempts")} aria-label={`See the last run with ${error.code} of ${error.action}`}>See it</a>}
+          {error.workflowId !== null && <a class="button plain error-run" href={error.step === null ? paths.run(error.workflowId) : paths.step(error.workflowId, error.step, "attempts")} aria-label={`See it: the last run with ${error.code} of ${error.action}`}>See it</a>}
         </li>
       ))}
     </ol>
