@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from requests.exceptions import ChunkedEncodingError
 
 from cli.servers.ports import free_port, free_port_pair
 from cli.up import Stack
@@ -48,7 +49,11 @@ class Client:
                     assert response.status_code < 400, document
                     return document
                 last = f"{response.status_code} {response.text[:500]}"
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except (
+                requests.ConnectionError,
+                requests.Timeout,
+                ChunkedEncodingError,
+            ) as error:  # the last: half an answer
                 last = str(error)
                 self.lost += 1
             assert time.monotonic() < deadline, last
