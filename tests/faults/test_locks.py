@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.engine.runs import StartedRun
 from tests.support.engine import ALICE
-from tests.support.workers import Fleet, wait_until
+from tests.support.workers import Fleet, WorkerProcess, wait_until
 
 pytestmark = pytest.mark.fault
 
@@ -45,11 +45,12 @@ def overlaps(fleet: Fleet) -> list[tuple[str, str]]:
     return [(one[2], other[2]) for one, other in itertools.pairwise(spans) if other[0] < one[1]]
 
 
-def holder_of(fleet: Fleet, lock: str) -> str:
+def holder_of(fleet: Fleet, lock: str) -> list[WorkerProcess]:
+    """The worker that holds a lock just now, if any does."""
     rows = fleet.database.rows(
         "SELECT s.owner FROM lock_requests q JOIN steps s USING (run_id, position) WHERE q.key = %s AND q.held", lock
     )
-    return str(rows[0][0]) if rows else ""
+    return [worker for worker in fleet.workers if rows and str(rows[0][0]).startswith(f"{worker.name}@")]
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
@@ -60,8 +61,9 @@ def test_a_lock_excludes_and_outlives_no_holder_that_is_killed_or_frozen(
     fleet.start_workers(PAIR)
     runs = [locked(fleet, f"s{n}") for n in range(RUNS)]
     wait_until(lambda: fleet.effects().total() > 0, 60, fleet.lines)
-    wait_until(lambda: holder_of(fleet, "lock:x"), 60, fleet.lines)
-    victim = next(worker for worker in fleet.workers if holder_of(fleet, "lock:x").startswith(f"{worker.name}@"))
+    holders: list[WorkerProcess] = []
+    wait_until(lambda: holders.extend(holder_of(fleet, "lock:x")) or holders, 60, fleet.lines)
+    victim = holders[0]
     victim.signal_all(fault)
     for run in runs:
         fleet.wait_for(run, "completed")
