@@ -32,7 +32,7 @@ export function TimelineRowView({ runId, row, index, status, view, width, now, f
         <StatusMark status={status} percent={row.step.progress?.percent ?? null} size={14} />
         <span class="truncate">{row.step.label}</span>
       </span>
-      <span class="timeline-track">
+      <span class="timeline-track" aria-hidden="true">
         {beyond && <span class={`timeline-beyond timeline-beyond-${beyond}`} aria-hidden="true">{beyond === "left" ? "‹" : "›"}</span>}
         {row.lines.map((line, at) => {
           const place = places[at];
