@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, StorageState, expect
 
+from cli.demo_flow import Agent
 from tests.browser.conftest import Visit, sign_in, started, visiting
 from tests.browser.site import TOKEN, Site, step
 from tests.support.workers import wait_until
@@ -23,43 +21,10 @@ THRESHOLD = 3
 RECOVERY_S = 600
 
 
-class Agent:
-    """An HTTP server that fails until it is told to answer."""
-
-    def __init__(self) -> None:
-        self.healthy = threading.Event()
-        agent = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                body = b"{}"
-                self.send_response(200 if agent.healthy.is_set() else 503)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/ask"
-
-    @contextmanager
-    def serving(self) -> Iterator[Agent]:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        try:
-            yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-
-
 @pytest.fixture(scope="module")
 def agent() -> Iterator[Agent]:
     with Agent().serving() as agent:
+        agent.healthy.clear()
         yield agent
 
 

@@ -238,6 +238,12 @@ def test_a_gate_that_refuses_fails_the_step_and_the_others_get_back_what_they_ga
     assert passed.learned == [Snoozed(WaitReason.LOCK, None)]
 
 
+def test_gates_are_asked_under_names_that_anybody_may_see() -> None:
+    gate = RecordingGate()
+    act(gates=[gate], lease={"flow": {"locks": [{"name": "repo:https://bob:hunter2@git.example/x"}]}})
+    assert "hunter2" not in gate.asked[0].locks[0].name
+
+
 def test_a_failure_that_a_stop_brought_about_is_no_news_of_the_target() -> None:
     gate, token = RecordingGate(), CancelToken()
 
