@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
@@ -24,6 +25,14 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Without motion: a colour halfway through a fade has the contrast of neither end.
+DESK: dict[str, Any] = {"color_scheme": "light", "reduced_motion": "reduce"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "reduced_motion": "reduce",
+}
 MISSING = (
     "There is no Chromium: install one (apt-get install chromium, or python -m playwright install chromium), "
     "or name one in the variable CHROMIUM."

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect
 
-from tests.browser.chromium import MISSING, chromium
+from tests.browser.chromium import DESK, MISSING, PHONE, chromium
 from tests.browser.site import ENVIRONMENT, TOKEN, Site, running_site, step
 
 ROOT = Path(__file__).parents[2]
@@ -163,6 +163,16 @@ def visit_for_all(browser: Browser, site: Site, signed_in: StorageState) -> Iter
     """Open addresses for all tests of a module, which go from page to page as one person does."""
     with visiting(browser, site, signed_in) as open_at:
         yield open_at
+
+
+@pytest.fixture(scope="module")
+def desk(visit_for_all: Visit) -> Page:
+    return visit_for_all("about:blank", **DESK)
+
+
+@pytest.fixture(scope="module")
+def phone(visit_for_all: Visit) -> Page:
+    return visit_for_all("about:blank", **PHONE)
 
 
 @pytest.fixture(scope="package")

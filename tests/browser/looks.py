@@ -6,17 +6,10 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
+from tests.browser.chromium import DESK, PHONE
 from tests.browser.conftest import ROOT, cannot
 
 AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
-# Without motion: a colour halfway through a fade has the contrast of neither end.
-DESK: dict[str, Any] = {"color_scheme": "light", "reduced_motion": "reduce"}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-    "reduced_motion": "reduce",
-}
 NARROWEST = 360
 FINGER = 44
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chromium import DESK, PHONE
 from tests.browser.conftest import Visit
-from tests.browser.looks import DESK, PHONE, audit, nothing, too_small, too_wide
+from tests.browser.looks import audit, nothing, too_small, too_wide
 
 Opener = Callable[[Page], Locator]
 
@@ -95,16 +96,6 @@ ABOVE: dict[str, dict[str, Opener]] = {
 # Parts of the page itself, which stay.
 PARTS = {"step"}
 DESK_ONLY = {"save as template": by_button("Save as template", "dialog", "Save as template")}
-
-
-@pytest.fixture(scope="module")
-def desk(visit_for_all: Visit) -> Page:
-    return visit_for_all("about:blank", **DESK)
-
-
-@pytest.fixture(scope="module")
-def phone(visit_for_all: Visit) -> Page:
-    return visit_for_all("about:blank", **PHONE)
 
 
 def go(page: Page, path: str, runs: dict[str, str]) -> None:

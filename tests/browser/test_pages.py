@@ -7,8 +7,9 @@ import json
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from tests.browser.chromium import DESK, PHONE
 from tests.browser.conftest import Visit
-from tests.browser.looks import DESK, PHONE, audit, nothing, too_small, too_wide
+from tests.browser.looks import audit, nothing, too_small, too_wide
 from tests.browser.site import Site, step
 
 FIRST_LOAD_BYTES = 150_000
@@ -61,16 +62,6 @@ READY = {
 def template(site: Site) -> None:
     body = {"name": "Shown", "steps": [step("a", wait="{{ params.pause }}")], "params": {"pause": 1}}
     site.call("PUT", "/workflow/templates/shown", body)
-
-
-@pytest.fixture(scope="module")
-def desk(visit_for_all: Visit) -> Page:
-    return visit_for_all("about:blank", **DESK)
-
-
-@pytest.fixture(scope="module")
-def phone(visit_for_all: Visit) -> Page:
-    return visit_for_all("about:blank", **PHONE)
 
 
 def go(page: Page, name: str, runs: dict[str, str]) -> None:

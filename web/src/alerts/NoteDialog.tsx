@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 
 import { say } from "../parts/notices";
-import { failure } from "../run/controls/asking";
+import { sent } from "../run/controls/asking";
 import { Confirm } from "../run/controls/Confirm";
 import "../run/controls/controls.css";
 import { whyNotOperator } from "../session";
@@ -27,16 +27,7 @@ export type AlertAct = keyof typeof ACTS;
 export function NoteDialog({ alert, act, refresh, close }: { alert: Alert; act: AlertAct; refresh: () => Promise<void>; close: () => void }) {
   const [note, setNote] = useState("");
   const { title, confirm, words, verb, said } = ACTS[act];
-  const send = async () => {
-    try {
-      const answer = await settle(act, alert.id, note);
-      await refresh();
-      return { answer };
-    } catch (error) {
-      void refresh();
-      return { problem: failure(verb, error), where: null, runId: null };
-    }
-  };
+  const send = () => sent(verb, () => settle(act, alert.id, note), refresh);
   return (
     <Confirm title={title} words={words} confirm={confirm} reason={whyNotOperator.value} close={close} send={send} done={() => say(said)}>
       <p class="alert-quoted small"><strong>{ruleName(alert.rule)}</strong> <span>{alert.message}</span></p>

@@ -1,6 +1,6 @@
 import { post } from "../api/client";
 import { say } from "../parts/notices";
-import { failure } from "../run/controls/asking";
+import { sent } from "../run/controls/asking";
 import { Confirm } from "../run/controls/Confirm";
 import "../run/controls/controls.css";
 import type { Breaker } from "./answer";
@@ -21,18 +21,11 @@ interface Props {
 export function BreakerDialog({ breaker, act, waiting, refresh, close }: Props) {
   const { name } = breaker;
   const { title, confirm, words, verb } = actWords(act, breaker, waiting);
-  const send = async () => {
-    try {
-      const answer = act === "reset"
-        ? await post("/api/orchestration/circuit-breakers/reset", { body: { name } })
-        : await post("/api/orchestration/circuit-breakers/force", { body: { name, state: act } });
-      await refresh();
-      return { answer };
-    } catch (error) {
-      void refresh();
-      return { problem: failure(verb, error), where: null, runId: null };
-    }
-  };
+  const send = () => sent(verb, () => (
+    act === "reset"
+      ? post("/api/orchestration/circuit-breakers/reset", { body: { name } })
+      : post("/api/orchestration/circuit-breakers/force", { body: { name, state: act } })
+  ), refresh);
   return (
     <Confirm
       title={title} words={words} confirm={confirm} danger={act === "open" || act === "closed"} reason={whyNotAdmin.value} close={close} send={send}

@@ -7,20 +7,14 @@ use, outside a transaction: what was changed before is committed first, and keep
 
 from __future__ import annotations
 
-from alembic import op
+from orchestration.store.migrations.indexes import build_beside_writes
 
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('steps_waiting') AND NOT indisvalid)"
-BUILD = "CREATE INDEX CONCURRENTLY IF NOT EXISTS steps_waiting ON steps (waiting_for) WHERE waiting_for IS NOT NULL"
-
 
 def upgrade() -> None:
-    """Build the index, after removing what an interrupted build left of it."""
-    with op.get_context().autocommit_block():
-        if op.get_bind().exec_driver_sql(IS_BROKEN).scalar():
-            op.execute("DROP INDEX CONCURRENTLY steps_waiting")
-        op.execute(BUILD)
+    """Build the index."""
+    build_beside_writes("steps_waiting", "ON steps (waiting_for) WHERE waiting_for IS NOT NULL")

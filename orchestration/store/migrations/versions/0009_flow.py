@@ -1,12 +1,14 @@
 """Locks and places, what a step waits for, and what a run is for.
 
 All of it may be missing in rows of the release before. The index of what is waited for is built beside the writes of a
-system in use: see 0008. What comes before it is committed then, so it must bear to be run again.
+system in use.
 """
 
 from __future__ import annotations
 
 from alembic import op
+
+from orchestration.store.migrations.indexes import build_beside_writes
 
 revision = "0009"
 down_revision = "0008"
@@ -58,17 +60,12 @@ CREATE TABLE IF NOT EXISTS lock_contention (
     PRIMARY KEY (hour, key)
 );
 """
-IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('steps_waiting_on') AND NOT indisvalid)"
-BUILD = (
-    "CREATE INDEX CONCURRENTLY IF NOT EXISTS steps_waiting_on ON steps (waiting_on, due_at) "
-    "WHERE waiting_for IS NOT NULL AND waiting_on IS NOT NULL"
-)
 
 
 def upgrade() -> None:
     """Add columns and tables, then build the index."""
     op.get_bind().exec_driver_sql(CHANGES)
-    with op.get_context().autocommit_block():
-        if op.get_bind().exec_driver_sql(IS_BROKEN).scalar():
-            op.execute("DROP INDEX CONCURRENTLY steps_waiting_on")
-        op.execute(BUILD)
+    build_beside_writes(
+        "steps_waiting_on",
+        "ON steps (waiting_on, due_at) WHERE waiting_for IS NOT NULL AND waiting_on IS NOT NULL",
+    )

@@ -1,12 +1,13 @@
 """What ended, counted by minute and hour, so that nobody who looks has to read the history.
 
-The index of attempts by their end is what the counting goes along. It is built beside the writes of a system in use:
-see 0008. What comes before it is committed then, so it must bear to be run again.
+The index of attempts by their end is what the counting goes along. It is built beside the writes of a system in use.
 """
 
 from __future__ import annotations
 
 from alembic import op
+
+from orchestration.store.migrations.indexes import build_beside_writes
 
 revision = "0011"
 down_revision = "0010"
@@ -82,14 +83,9 @@ CREATE TABLE IF NOT EXISTS breaker_changes (
 );
 CREATE INDEX IF NOT EXISTS breaker_changes_name ON breaker_changes (name, id);
 """
-IS_BROKEN = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('attempts_ended') AND NOT indisvalid)"
-BUILD = "CREATE INDEX CONCURRENTLY IF NOT EXISTS attempts_ended ON attempts (ended_at)"
 
 
 def upgrade() -> None:
     """Add the tables, then build the index."""
     op.get_bind().exec_driver_sql(CHANGES)
-    with op.get_context().autocommit_block():
-        if op.get_bind().exec_driver_sql(IS_BROKEN).scalar():
-            op.execute("DROP INDEX CONCURRENTLY attempts_ended")
-        op.execute(BUILD)
+    build_beside_writes("attempts_ended", "ON attempts (ended_at)")

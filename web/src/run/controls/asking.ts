@@ -38,19 +38,26 @@ export async function send<T>(feed: RunFeed, asked: Asked, verb: string, act: ()
   const name = nameOf(feed.runId, asked);
   sending.value = new Set([...sending.peek(), name]);
   try {
+    return await sent(verb, act, () => feed.refresh());
+  } finally {
+    sending.value = new Set([...sending.peek()].filter((one) => one !== name));
+  }
+}
+
+/** What came of asking the server for a change, once what is shown is read again. */
+export async function sent<T>(verb: string, act: () => Promise<T>, refresh: () => Promise<unknown>): Promise<Sent<T>> {
+  try {
     const answer = await act();
-    await feed.refresh();
+    await refresh();
     return { answer };
   } catch (error) {
     // A refusal often means that the page is behind: somebody else was faster.
-    void feed.refresh();
+    void refresh();
     return {
       problem: failure(verb, error),
       where: error instanceof Problem ? error.where : null,
       runId: error instanceof BegunOtherwise ? error.runId : null,
     };
-  } finally {
-    sending.value = new Set([...sending.peek()].filter((one) => one !== name));
   }
 }
 
