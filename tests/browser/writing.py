@@ -1,6 +1,8 @@
-"""`t.write`: an action that writes a log at a known pace, for the tests of the page's log."""
+"""Actions that write a log at a known pace, and tell what they are told to, for the tests of the page."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -26,5 +28,20 @@ def write(ctx: ActionContext, params: Write) -> dict[str, object]:
     while not ctx.cancelled.wait(params.every_s):
         more += 1
         ctx.log(f"more {more}\n")
+    ctx.raise_if_cancelled()
+    return {}
+
+
+class Tell(BaseModel):
+    """What to tell: the arguments of `ctx.progress`."""
+
+    progress: dict[str, Any]
+
+
+@action("t.tell", idempotent=True)
+def tell(ctx: ActionContext, params: Tell) -> dict[str, object]:
+    """Tell how far it is, once, and stay there until it is stopped."""
+    ctx.progress(**params.progress)
+    ctx.cancelled.wait()
     ctx.raise_if_cancelled()
     return {}

@@ -4,7 +4,7 @@ import type { JsonObject } from "../api/types";
 import { Dialog } from "../parts/Dialog";
 import { Menu, type MenuItem } from "../parts/Menu";
 import { say } from "../parts/notices";
-import { copyText } from "./clipboard";
+import { copyText } from "../parts/Copy";
 import { asCurl, asJson, asYaml } from "./copy";
 
 /** Copies a workflow as text that starts the same from elsewhere; where the browser keeps its clipboard closed, shows the text. */
