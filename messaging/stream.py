@@ -18,11 +18,12 @@ import redis
 
 from messaging.outbox import Outbox, Queued
 from messaging.reading import StreamReader, connect, stream_key
-from schemas.events import Event, ProgressEvent, RunEvent, StepEvent
+from schemas.events import ALERTS, AlertEvent, Event, ProgressEvent, RunEvent, StepEvent
 
 log = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
+MAX_ALERTS = 1_000
 FINAL_TTL_S = 3600
 OPEN_TTL_S = 7 * 24 * 3600
 RETRY_S = 0.25
@@ -141,7 +142,8 @@ class EventStream(StreamReader):
         calls = []
         for run_id, events, lost in runs:
             kind = next((event.kind for event in reversed(events) if event.kind != "more"), "more")
-            settings = (kind, int(lost), self._max_length, FINAL_TTL_S, OPEN_TTL_S)
+            length = min(MAX_ALERTS, self._max_length) if run_id == ALERTS else self._max_length
+            settings = (kind, int(lost), length, FINAL_TTL_S, OPEN_TTL_S)
             calls.append((1, stream_key(run_id), *settings, *(event.text for event in events)))
         answers = self._call(client, calls)
         if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
@@ -181,7 +183,7 @@ _by_run = attrgetter("run_id")
 
 def _queued(run_id: str, event: Event, final: bool) -> Queued:
     text = event.model_dump_json()
-    if isinstance(event, RunEvent | StepEvent):
+    if isinstance(event, RunEvent | StepEvent | AlertEvent):
         return Queued(run_id, text, "final" if final else "open")
     replaces = (run_id, event.index, event.attempt) if isinstance(event, ProgressEvent) else None
     return Queued(run_id, text, "more", replaces)

@@ -38,7 +38,7 @@ class Dispatcher(Protocol):
 
 
 class EventSink(Protocol):
-    """Publishes what happens in a run to whoever watches."""
+    """Publishes what happens in a run, and to alerts (as `ALERTS`), to whoever watches."""
 
     def publish(self, run_id: str, events: Sequence[Event], *, final: bool = False) -> None:
         """Append to the run's stream; never raises, drops and counts when the broker is away.

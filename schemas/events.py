@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from schemas.json import Json, JsonObject
 from schemas.statuses import RunStatus, StepStatus, WaitReason
+
+# The stream that tells of alerts; the id of no run has a colon.
+ALERTS = ":alerts"
 
 
 class EventType(StrEnum):
@@ -24,6 +28,7 @@ class EventType(StrEnum):
     PROGRESS = "progress"
     LOG = "log"
     TEXT = "text"
+    ALERT = "alert"
 
 
 class RunEvent(BaseModel):
@@ -79,7 +84,18 @@ class LogEvent(BaseModel):
     text: str
 
 
-Event = RunEvent | StepEvent | ProgressEvent | LogEvent
+class AlertEvent(BaseModel):
+    """An alert changed, or somebody did to it what had been done: a hint to read the alerts."""
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.ALERT
+    id: int
+    change: Literal["opened", "acknowledged", "resolved"]
+    severity: str
+    rule: str
+
+
+Event = RunEvent | StepEvent | ProgressEvent | LogEvent | AlertEvent
 
 
 @dataclass(frozen=True, slots=True)

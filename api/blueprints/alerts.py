@@ -99,7 +99,7 @@ def rules() -> Response:
 @requires(Role.VIEWER)
 def one(path: AlertPath) -> Response:
     """Show an alert with what became of it."""
-    return _one(path.alert_id)
+    return _answer(_alerts().one(path.alert_id))
 
 
 @bp.post("/<int:alert_id>/acknowledge", responses={200: AlertAnswer})
@@ -108,8 +108,7 @@ def one(path: AlertPath) -> Response:
 def acknowledge(path: AlertPath, body: NoteBody) -> Response:
     """Say that somebody has seen an alert; once more changes nothing. 409 when it is over."""
     audit_target(str(path.alert_id))
-    _alerts().acknowledge(path.alert_id, by=current_actor().name, note=body.note)
-    return _one(path.alert_id)
+    return _answer(_alerts().acknowledge(path.alert_id, by=current_actor().name, note=body.note))
 
 
 @bp.post("/<int:alert_id>/resolve", responses={200: AlertAnswer})
@@ -118,16 +117,16 @@ def acknowledge(path: AlertPath, body: NoteBody) -> Response:
 def resolve(path: AlertPath, body: NoteBody) -> Response:
     """Take an alert for over. While what it is about goes on it does not come back, for a day at most."""
     audit_target(str(path.alert_id))
-    _alerts().resolve(path.alert_id, by=current_actor().name, note=body.note)
-    return _one(path.alert_id)
+    return _answer(_alerts().resolve(path.alert_id, by=current_actor().name, note=body.note))
 
 
 def _alerts() -> Alerts:
-    return Alerts(current_services().database)
+    services = current_services()
+    return Alerts(services.database, services.runs.events)
 
 
-def _one(alert_id: int) -> Response:
-    return answer_with(AlertAnswer, {"alert": _shown(_alerts().one(alert_id))})
+def _answer(alert: JsonObject) -> Response:
+    return answer_with(AlertAnswer, {"alert": _shown(alert)})
 
 
 def _shown(alert: JsonObject) -> JsonObject:

@@ -9,7 +9,7 @@ from api.relay.access import Access
 from api.relay.admission import Admission
 from api.relay.figures import Figures, figures_blueprint
 from api.relay.hub import Hub
-from api.relay.metrics_feed import figures_source
+from api.relay.metrics_feed import figures_sources
 from api.relay.native import NativeDatabase, NativeThreads
 from api.relay.polling import state_blueprint
 from api.relay.problems import map_errors
@@ -33,7 +33,7 @@ def create_relay(settings: Settings) -> Flask:
     admission = Admission(database, threads)
     access = Access(admission, cookie=session_cookie_name(settings), origins=allowed_origins(settings))
 
-    source = figures_source(database, threads, settings)
+    sources = figures_sources(database, threads, settings)
 
     app = Flask("relay", static_folder=None)
     map_errors(app)
@@ -41,7 +41,7 @@ def create_relay(settings: Settings) -> Flask:
     app.register_blueprint(events_blueprint(access, hub, states))
     app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
     app.add_url_rule("/healthz", view_func=_healthz)
-    figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states, source))
+    figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states, sources))
     app.register_blueprint(figures_blueprint(settings, access, figures))
     app.extensions["perdure_figures"] = figures
     return app

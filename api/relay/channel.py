@@ -29,6 +29,8 @@ class Channel:
         self.run_id = run_id
         self.head: Position | None = None
         self.watchers = 0
+        # False while the stream cannot be read: what is told then is not all.
+        self.is_read = False
         # Set once and then replaced, so that who took it before looking cannot miss what comes after.
         self.changed = Event()
         # The same, but not for lines of logs, which are in no state.
@@ -41,7 +43,14 @@ class Channel:
         self._kept.clear()
         self._kept_bytes = 0
         self.head = head
+        self.is_read = True
         self._tell(altered=True)
+
+    def set_read(self, is_read: bool) -> None:
+        """Valkey went away, or is back; who waits is told."""
+        if self.is_read is not is_read:
+            self.is_read = is_read
+            self._tell(altered=False)
 
     def extend(self, batch: Batch) -> None:
         """Take what the reader loop read behind `head`."""

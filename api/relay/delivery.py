@@ -12,7 +12,7 @@ from api.relay.channel import Cursor
 from api.relay.clients import Clients, Line
 from api.relay.frames import Frames, event_frames
 from api.relay.hub import Hub
-from api.relay.wire import event_text, place_text
+from api.relay.wire import Wire
 from messaging.reading import Batch
 from schemas.events import Position
 
@@ -35,15 +35,15 @@ class Follower:
 
 
 class Delivery:
-    """Sends the events of one run: one loop for all clients that follow, and one for each client that is behind.
+    """Sends the events of one stream: one loop for all clients that follow, and one for each client that is behind.
 
     A client begins behind, catches up by itself and then follows. One that does not take what it is sent falls behind
     again, where it holds up nobody.
     """
 
-    def __init__(self, run_id: str, hub: Hub, clients: Clients, settle: Callable[[str], None]) -> None:
+    def __init__(self, run_id: str, wire: Wire, hub: Hub, clients: Clients, settle: Callable[[str], None]) -> None:
         """`settle` is called for a client that keeps up again."""
-        self._run_id = run_id
+        self._wire = wire
         self._hub = hub
         self._clients = clients
         self._settle = settle
@@ -149,11 +149,11 @@ class Delivery:
     def _frames(self, batch: Batch) -> Frames:
         """A batch as it goes to a client. Those who catch up mostly get the same ones, shortly after one another."""
         if batch.truncated:
-            return event_frames("truncated", (place_text(self._run_id, batch.position),))
+            return event_frames(self._wire.truncated, (self._wire.place_text(batch.position),))
         place = (batch.entries[0].position, batch.position)
         frames = self._made.get(place)
         if frames is None:
-            frames = event_frames("workflow_event", [event_text(self._run_id, entry) for entry in batch.entries])
+            frames = event_frames(self._wire.event, [self._wire.event_text(entry) for entry in batch.entries])
             if len(self._made) >= KEPT_BATCHES:
                 self._made.clear()
             self._made[place] = frames

@@ -15,7 +15,7 @@ from api.relay.channel import Channel, Cursor
 from api.relay.greenlets import spawn_vital
 from messaging.reading import Batch, StreamReader, Waker
 from orchestration.errors import StreamUnavailable
-from schemas.events import Position
+from schemas.events import ALERTS, Position
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Hub:
     @property
     def watched(self) -> int:
         """How many runs are watched."""
-        return len(self._channels)
+        return len(self._channels.keys() - {ALERTS})
 
     def _free_loop(self) -> StreamLoop:
         for loop in self._loops:
@@ -123,11 +123,17 @@ class StreamLoop:
                 if not self._away:
                     log.warning("events cannot be read, clients see states only: %s", error)
                 self._away = True
+                self._set_read(False)
                 gevent.sleep(RETRY_S)
             else:
                 if self._away:
                     log.info("events can be read again")
+                    self._set_read(True)
                 self._away = False
+
+    def _set_read(self, is_read: bool) -> None:
+        for channel in list(self._channels.values()):
+            channel.set_read(is_read and channel.head is not None)
 
     def _find_new(self) -> None:
         new = [channel for channel in self._channels.values() if channel.head is None]

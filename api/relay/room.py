@@ -12,6 +12,7 @@ from api.relay.clients import Clients
 from api.relay.delivery import Delivery
 from api.relay.hub import Hub
 from api.relay.states import States
+from api.relay.wire import run_wire
 from orchestration.errors import StoreUnavailable
 from schemas.events import Position
 
@@ -33,7 +34,7 @@ class Room:
         self._clients = clients
         self._states = states
         self._latest: str | None = None
-        self._delivery = Delivery(run_id, hub, clients, self._settle)
+        self._delivery = Delivery(run_id, run_wire(run_id), hub, clients, self._settle)
         self._greenlet = gevent.spawn(self._run)
 
     def join(self, sid: str, after: Position | None) -> None:

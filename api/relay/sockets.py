@@ -15,10 +15,11 @@ from api.auth.identity import session_cookie_name
 from api.refusal import Refusal
 from api.relay import parameters
 from api.relay.admission import Admission, Credentials, Member
+from api.relay.alerts_feed import AlertsFeed
 from api.relay.clients import Clients
 from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
-from api.relay.metrics_feed import MetricsFeed, Source
+from api.relay.metrics_feed import FLOW, FLOW_S, WINDOWS_S, FiguresFeed, Sources, window_of
 from api.relay.problems import problem_of
 from api.relay.room import Room
 from api.relay.states import States
@@ -38,9 +39,11 @@ SIGN_IN_S = 10.0
 class Sockets:
     """The Socket.IO clients and what each has subscribed to."""
 
-    def __init__(self, clients: Clients, admission: Admission, hub: Hub, states: States, metrics: MetricsFeed) -> None:
+    def __init__(self, clients: Clients, admission: Admission, hub: Hub, states: States, sources: Sources) -> None:
         self._clients = clients
-        self._metrics = metrics
+        self._metrics = FiguresFeed("metrics", WINDOWS_S, sources.metrics, clients)
+        self._flow = FiguresFeed("flow", FLOW_S, sources.flow, clients)
+        self._alerts = AlertsFeed(clients, hub)
         self._admission = admission
         self._hub = hub
         self._states = states
@@ -59,7 +62,8 @@ class Sockets:
         member = self._members.pop(sid, None)
         if member is not None:
             self._admission.leave(member)
-        self._metrics.unsubscribe(sid)
+        for feed in (self._metrics, self._flow, self._alerts):
+            feed.unsubscribe(sid)
         for run_id in list(self._subscriptions.get(sid, ())):
             self._end(sid, run_id)
         self._subscriptions.pop(sid, None)
@@ -105,8 +109,10 @@ class Sockets:
     def subscribe_metrics(self, sid: str, data: Any) -> JsonObject:
         """Begin to send figures of a window, now and every few seconds. Raises: Refusal; StoreUnavailable."""
         asked = data if isinstance(data, dict) else {}
+        window = window_of(asked.get("window"))
         self._check(sid)
-        return {"success": True, "window": self._metrics.subscribe(sid, asked.get("window"))}
+        self._metrics.subscribe(sid, window)
+        return {"success": True, "window": window}
 
     def unsubscribe_metrics(self, sid: str, data: Any) -> JsonObject:
         """Send no figures any more."""
@@ -114,12 +120,41 @@ class Sockets:
         self._metrics.unsubscribe(sid)
         return {"success": True}
 
+    def subscribe_flow(self, sid: str, data: Any) -> JsonObject:
+        """Begin to send what holds steps back, now and every few seconds. Raises: Refusal; StoreUnavailable."""
+        del data
+        self._check(sid)
+        self._flow.subscribe(sid, FLOW)
+        return {"success": True}
+
+    def unsubscribe_flow(self, sid: str, data: Any) -> JsonObject:
+        """Send it no more."""
+        del data
+        self._flow.unsubscribe(sid)
+        return {"success": True}
+
+    def subscribe_alerts(self, sid: str, data: Any) -> JsonObject:
+        """Begin to tell of alerts that change; a second subscription replaces the first.
+
+        Raises: Refusal; StoreUnavailable.
+        """
+        asked = data if isinstance(data, dict) else {}
+        after = parameters.position(asked.get("after"))
+        self._check(sid)
+        return self._alerts.subscribe(sid, after, partial(self._check, sid))
+
+    def unsubscribe_alerts(self, sid: str, data: Any) -> JsonObject:
+        """Tell of them no more."""
+        del data
+        self._alerts.unsubscribe(sid)
+        return {"success": True}
+
     def figures(self) -> dict[str, int]:
         """How many clients, subscriptions, clients behind; and since the start who fell behind or was dropped."""
         return {
             "sockets": len(self._members),
             "subscriptions": sum(map(len, self._subscriptions.values())),
-            "behind": sum(room.behind for room in self._rooms.values()),
+            "behind": sum(room.behind for room in self._rooms.values()) + self._alerts.behind,
             "fell_behind": self._clients.fell_behind,
             "dropped": self._clients.dropped,
         }
@@ -166,7 +201,7 @@ class Sockets:
 
 
 def add_sockets(
-    app: Flask, settings: Settings, admission: Admission, hub: Hub, states: States, source: Source
+    app: Flask, settings: Settings, admission: Admission, hub: Hub, states: States, sources: Sources
 ) -> Sockets:
     """Serve Socket.IO over WebSocket from this app."""
     socketio: Any = SocketIO(  # type: ignore[call-arg]  # the stubs leave out what goes on to Engine.IO
@@ -186,7 +221,7 @@ def add_sockets(
     )
     use_relay_websocket(socketio.server.eio)
     clients = Clients(socketio.server)
-    sockets = Sockets(clients, admission, hub, states, MetricsFeed(source, clients))
+    sockets = Sockets(clients, admission, hub, states, sources)
     cookie = session_cookie_name(settings)
 
     @socketio.on("connect")
@@ -207,31 +242,31 @@ def add_sockets(
     def disconnect(_reason: str | None = None) -> None:
         sockets.disconnect(_sid())
 
-    @socketio.on("subscribe_workflow")
-    def subscribe_workflow(data: Any = None) -> JsonObject:
-        return _answer(sockets.subscribe, data)
-
-    @socketio.on("unsubscribe_workflow")
-    def unsubscribe_workflow(data: Any = None) -> JsonObject:
-        return _answer(sockets.unsubscribe, data)
-
-    @socketio.on("subscribe_metrics")
-    def subscribe_metrics(data: Any = None) -> JsonObject:
-        return _answer(sockets.subscribe_metrics, data)
-
-    @socketio.on("unsubscribe_metrics")
-    def unsubscribe_metrics(data: Any = None) -> JsonObject:
-        return _answer(sockets.unsubscribe_metrics, data)
+    for event, work in {
+        "subscribe_workflow": sockets.subscribe,
+        "unsubscribe_workflow": sockets.unsubscribe,
+        "subscribe_metrics": sockets.subscribe_metrics,
+        "unsubscribe_metrics": sockets.unsubscribe_metrics,
+        "subscribe_flow": sockets.subscribe_flow,
+        "unsubscribe_flow": sockets.unsubscribe_flow,
+        "subscribe_alerts": sockets.subscribe_alerts,
+        "unsubscribe_alerts": sockets.unsubscribe_alerts,
+    }.items():
+        socketio.on_event(event, _answering(work))
 
     return sockets
 
 
-def _answer(work: Callable[[str, Any], JsonObject], data: Any) -> JsonObject:
-    """The acknowledgement of a client's event: the answer, or a problem."""
-    try:
-        return work(_sid(), data)
-    except Exception as error:
-        return problem_of(error)
+def _answering(work: Callable[[str, Any], JsonObject]) -> Callable[..., JsonObject]:
+    """Acknowledge a client's event with the answer, or with a problem."""
+
+    def answer(data: Any = None) -> JsonObject:
+        try:
+            return work(_sid(), data)
+        except Exception as error:
+            return problem_of(error)
+
+    return answer
 
 
 def _sid() -> str:

@@ -56,7 +56,7 @@ class AlertWatch:
         self.breakers = breakers
         self.numbers = numbers
         self.channels = channels
-        self.alerts = Alerts(runs.database)
+        self.alerts = Alerts(runs.database, runs.events)
 
     def look(self) -> None:
         """See what is wrong, keep that, and start the runs that tell of what changed. Raises: StoreUnavailable."""

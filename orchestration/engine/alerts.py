@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orchestration.core.alert_states import Known, Move
 from orchestration.errors import IllegalControl, UnknownAlert
+from orchestration.ports import EventSink
 from orchestration.store.database import Database, as_jsonb
 from schemas.alerts import RULES, RuleNumbers
+from schemas.events import ALERTS, AlertEvent
 from schemas.json import JsonObject
 
 log = logging.getLogger("perdure.alerts")
@@ -21,6 +23,8 @@ MAX_MESSAGE = 500
 QUIET_S = 86_400.0
 TRIMMED = 500
 _FIRST = 9_223_372_036_854_775_807
+
+Change = Literal["opened", "acknowledged", "resolved"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,14 @@ class Page:
 
 
 class Alerts:
-    """The alerts of one database. All methods raise StoreUnavailable."""
+    """The alerts of one database. All methods raise StoreUnavailable.
 
-    def __init__(self, database: Database) -> None:
+    `events` hears of each change once it is committed. That is news, not the channels: those are told by runs.
+    """
+
+    def __init__(self, database: Database, events: EventSink) -> None:
         self.database = database
+        self.events = events
 
     def board(self) -> Board:
         """What is not over."""
@@ -62,6 +70,7 @@ class Alerts:
             level = logging.WARNING if alert["status"] == "open" else logging.INFO
             extra = {"alert": alert["id"], "rule": alert["rule"], "subject": alert["subject"]}
             log.log(level, "alert %s: %s", alert["status"], alert["message"], extra=extra)
+        self._publish(*(_event("opened" if alert["status"] == "open" else "resolved", alert) for alert in changed))
         return changed
 
     def untold(self, limit: int) -> Sequence[JsonObject]:
@@ -95,26 +104,44 @@ class Alerts:
             raise _unknown(alert)
         return found
 
-    def acknowledge(self, alert: int, *, by: str, note: str | None = None) -> None:
-        """A person has seen it; once more changes nothing. Raises: UnknownAlert; IllegalControl when it is over."""
-        self._check(alert, self.database.call("SELECT acknowledge_alert(%s, %s, %s)", alert, by, note))
+    def acknowledge(self, alert: int, *, by: str, note: str | None = None) -> JsonObject:
+        """A person has seen it; once more changes nothing. Answers the alert, as `one` does.
 
-    def resolve(self, alert: int, *, by: str, note: str | None = None) -> None:
-        """A person takes it for over; it comes back when it was gone meanwhile, or after a day.
+        Raises: UnknownAlert; IllegalControl when it is over.
+        """
+        self._check(alert, self.database.call("SELECT acknowledge_alert(%s, %s, %s)", alert, by, note))
+        return self._changed("acknowledged", alert)
+
+    def resolve(self, alert: int, *, by: str, note: str | None = None) -> JsonObject:
+        """A person takes it for over; it comes back when it was gone meanwhile, or after a day. Answers the alert.
 
         Raises: UnknownAlert.
         """
         self._check(alert, self.database.call("SELECT resolve_alert(%s, %s, %s, %s)", alert, by, note, QUIET_S))
+        return self._changed("resolved", alert)
 
     def trim(self) -> bool:
         """Forget what was over 90 days ago; whether there may be more."""
         return int(self.database.call("SELECT trim_alerts(%s)", TRIMMED)) >= TRIMMED
+
+    def _changed(self, change: Change, alert: int) -> JsonObject:
+        found = self.one(alert)
+        self._publish(_event(change, found))
+        return found
+
+    def _publish(self, *events: AlertEvent) -> None:
+        if events:
+            self.events.publish(ALERTS, events)
 
     def _check(self, alert: int, answer: str) -> None:
         if answer == "unknown":
             raise _unknown(alert)
         if answer == "resolved":
             raise IllegalControl(f"alert {alert} is over", where="/alert_id", mend="only open ones are acknowledged")
+
+
+def _event(change: Change, alert: JsonObject) -> AlertEvent:
+    return AlertEvent(id=alert["id"], change=change, severity=alert["severity"], rule=alert["rule"])
 
 
 def _row(move: Move, numbers: Mapping[str, RuleNumbers]) -> JsonObject:

@@ -32,7 +32,7 @@ def read(model: type[Model], answer: TestResponse, status: int = 200) -> Model:
 
 def see(services: Services, rule: str = "breaker_open", value: float = 1.0, *subjects: str) -> None:
     """As the janitor sees it."""
-    alerts = Alerts(services.database)
+    alerts = Alerts(services.database, services.runs.events)
     board = alerts.board()
     readings = [Reading(subject, value, f"{subject} opened", {"state": "open"}) for subject in subjects]
     alerts.make(weigh({rule: readings}, NUMBERS, board.known, board.now_s), NUMBERS)

@@ -46,7 +46,7 @@ class Watching:
         runs = Runs(engine.database, engine.recorder, engine.recorder, actions, resend_s=RESEND_S)
         numbers = {rule: numbers_of(rule, changed) for rule in RULES}
         self.watch = AlertWatch(runs, lambda: self.breakers, numbers=numbers, channels=read_channels(channels))
-        self.alerts = Alerts(engine.database)
+        self.alerts = Alerts(engine.database, engine.recorder)
 
     def look(self) -> list[tuple[str, str]]:
         """The alerts that are open after one more look."""

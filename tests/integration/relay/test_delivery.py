@@ -9,6 +9,7 @@ import pytest
 from api.relay.channel import BATCH_EVENTS, Channel, Cursor
 from api.relay.delivery import Delivery
 from api.relay.frames import Frames
+from api.relay.wire import run_wire
 from messaging.reading import Batch
 from schemas.events import Position
 from tests.integration.relay.test_channel import EPOCH, batch, place
@@ -55,7 +56,7 @@ class World:
         self.watchers = 0
         self.reads = 0
         self.fell_behind = 0
-        self.delivery = Delivery("r", self, self, self.settled.append)  # type: ignore[arg-type]
+        self.delivery = Delivery("r", run_wire("r"), self, self, self.settled.append)  # type: ignore[arg-type]
 
     @contextmanager
     def watch(self, _run_id: str) -> Iterator[Channel]:

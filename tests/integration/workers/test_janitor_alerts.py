@@ -36,7 +36,7 @@ def test_a_breaker_that_opens_in_valkey_is_an_alert_and_a_run(
     ValkeyBreakers(redis_url).force("openai", BreakerState.OPEN)
     look(janitor)
     look(janitor)
-    (alert,) = Alerts(engine.database).page().alerts
+    (alert,) = Alerts(engine.database, engine.recorder).page().alerts
     assert (alert["rule"], alert["subject"], alert["details"]["forced"]) == ("breaker_open", "openai", True)
     (run,) = engine.database.rows("SELECT public_id, status FROM runs")
     assert run[0] == f"alert-{alert['id']}-1"
@@ -55,7 +55,7 @@ def test_work_goes_on_while_valkey_is_away_and_alerts_cannot_be_made(
     look(janitor)
     private_valkey.kill()
     look(janitor)
-    assert [alert["rule"] for alert in Alerts(engine.database).page().alerts] == ["valkey_away"]
+    assert [alert["rule"] for alert in Alerts(engine.database, engine.recorder).page().alerts] == ["valkey_away"]
     janitor._alerts.look = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
     run = engine.start({"key": "a", "delay_s": 0.05})
     engine.database.call("SELECT pg_sleep(0.1)")
