@@ -46,8 +46,8 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> N
     for line in lines:
         for cell, width in zip(line[:-1], widths, strict=False):
             cell.pad_right(width + 2 - cell.cell_len)
-        text = Text.assemble(*line)
-        console.print(text, no_wrap=True, overflow="ellipsis", soft_wrap=not console.is_terminal)
+        whole = not console.is_terminal
+        console.print(Text.assemble(*line), no_wrap=True, overflow="ignore" if whole else "ellipsis", soft_wrap=whole)
 
 
 def print_problem(refused: Refused) -> None:

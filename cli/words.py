@@ -45,6 +45,17 @@ WAITS = {
     "signal": "waits for a signal",
 }
 
+# The same as the name of what is waited for, where it has no name of its own.
+WAITED_FOR = {
+    "retry": "retry",
+    "delay": "its start",
+    "lock": "a lock",
+    "rate_limit": "rate limit",
+    "breaker": "circuit breaker",
+    "throttled": "lower load",
+    "signal": "signal",
+}
+
 
 def duration(length: timedelta | float | None, *, whole: bool = False) -> str:
     """A length of time (a number: milliseconds) as `820 ms`, `14 s`, `2 m 15 s`, `3 h 04 m`, `2 d 03 h`.
@@ -109,12 +120,20 @@ def waiting(step: JsonObject, now: datetime) -> str:
     if step.get("until") and reason != "signal":
         left = max(timedelta(0), datetime.fromisoformat(step["until"]) - now)
         told += f" in {duration(left, whole=True)}"
-    parts = [told]
+    parts = [told, str(step["waiting_on"])] if step.get("waiting_on") else [told]
     if reason == "retry" and step.get("failures"):
         most = f" of {step['max_attempts']}" if step.get("max_attempts") else ""
         parts.append(f"try {step['failures'] + 1}{most}")
     why = (step.get("error") or {}).get("message") or (step.get("progress") or {}).get("message")
     return " · ".join([*parts, why] if why else parts)
+
+
+def waits_for(run: JsonObject) -> str:
+    """What a run of the list waits for, by name where it has one (`lock:file:/x`); empty for one that does not wait."""
+    step = run.get("step") or {}
+    if run["status"] != "running" or run.get("stopping") or not step.get("waiting_for"):
+        return ""
+    return str(step.get("waiting_on") or WAITED_FOR.get(step["waiting_for"], step["waiting_for"]))
 
 
 def summary(state: JsonObject, repeated: int) -> str:

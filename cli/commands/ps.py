@@ -16,7 +16,7 @@ from cli.run_view import elapsed, run_status
 from cli.safe_text import plain
 from schemas.json import JsonObject
 
-HEADS = ("RUN", "NAME", "STATUS", "STEPS", "STARTED", "TOOK", "BY", "HOST")
+HEADS = ("RUN", "NAME", "STATUS", "STEPS", "WAITS FOR", "STARTED", "TOOK", "BY", "HOST")
 
 
 def ps(
@@ -62,6 +62,7 @@ def _row(client: Client, run: JsonObject) -> list[str | Text]:
         words.cut(plain(run["name"]), 40),
         shown,
         f"{counts['completed'] + counts['skipped']}/{counts['total']}",
+        words.cut(plain(words.waits_for(run)), 40),
         words.local_time(run["start_time"], now),
         words.duration(elapsed(run["start_time"], run.get("end_time"), now)),
         run.get("started_by") or "",

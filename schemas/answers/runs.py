@@ -52,7 +52,7 @@ class RunHead(Part):
 
 
 class StepInHand(Part):
-    """The step a run is at, as a line of a list shows it."""
+    """The step a run is at, as a line of a list shows it; `waiting_on` as in `schemas.state.StepState`."""
 
     index: int
     key: str
@@ -60,6 +60,7 @@ class StepInHand(Part):
     status: WireStepStatus
     waiting_for: WaitReason | None
     until: datetime | None
+    waiting_on: str | None = None
     percent: float | None
 
 

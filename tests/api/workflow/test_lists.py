@@ -12,7 +12,10 @@ from flask.testing import FlaskClient
 from api.services import Services
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine import queries_runs
+from orchestration.engine.locks import Locks
+from orchestration.gates.gate import GateRequest
 from schemas.answers.runs import CountsAnswer, DurationsAnswer, RunsAnswer
+from schemas.flow import LockSpec
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start
@@ -38,7 +41,8 @@ def move(services: Services, run_id: str, started: str, ended: str | None = None
 def test_a_run_of_the_list_shows_its_step_in_hand_with_its_percent(operator: FlaskClient, worker: Worker) -> None:
     run_id = start(operator, "a", "b")
     assert listed(operator)[0]["step"] == {
-        "index": 0, "key": "a", "label": "a", "status": "pending", "waiting_for": None, "until": None, "percent": None,
+        "index": 0, "key": "a", "label": "a", "status": "pending", "waiting_for": None, "until": None,
+        "waiting_on": None, "percent": None,
     }  # fmt: skip
     worker.run(run_id)
     lease = worker.claim(run_id, 1)
@@ -48,6 +52,18 @@ def test_a_run_of_the_list_shows_its_step_in_hand_with_its_percent(operator: Fla
     worker.finish(lease, Snoozed(WaitReason.SIGNAL, None))
     step = listed(operator)[0]["step"]
     assert (step["key"], step["status"], step["waiting_for"], step["percent"]) == ("b", "pending", "signal", None)
+
+
+def test_a_run_of_the_list_names_what_it_waits_on(operator: FlaskClient, worker: Worker) -> None:
+    holder, waiter = start(operator, "a"), start(operator, "a")
+    request = GateRequest("step", 5, 60, locks=(LockSpec(name="file:/" + "x" * 250),))
+    locks = Locks(worker.attempts)
+    for run_id in (holder, waiter):
+        locks.acquire(worker.claim(run_id), request)
+    shown = {run["workflow_id"]: run["step"] for run in listed(operator)}
+    assert (shown[holder]["waiting_for"], shown[holder]["waiting_on"]) == (None, None)
+    assert (shown[waiter]["waiting_for"], shown[waiter]["waiting_on"][:15]) == ("lock", "lock:file:/xxxx")
+    assert len(shown[waiter]["waiting_on"]) == 200
 
 
 def test_a_finished_run_shows_only_the_step_it_failed_at(operator: FlaskClient, worker: Worker) -> None:

@@ -78,6 +78,22 @@ def test_a_paused_run_begins_nothing_until_it_is_resumed(perdure: Perdure, event
     assert "after: completed" in perdure("resume", run_id, "--follow")
 
 
+def test_ps_names_what_a_run_waits_for(perdure: Perdure, eventually: Any) -> None:
+    locked = LONG | {"locks": [{"name": "file:/srv/named"}]}
+    runs = [perdure.start(locked, name="Locked"), perdure.start(locked, name="Locked")]
+
+    def waits() -> list[str]:
+        lines = perdure("ps", "--status", "active", "--search", "Locked").splitlines()
+        assert lines[0].split("  ")[0] == "RUN"
+        assert "WAITS FOR" in lines[0]
+        return [line for line in lines[1:] if " lock:file:/srv/named " in line]
+
+    eventually(lambda: len(waits()) == 1, timeout_s=30)
+    assert waits()[0].split()[0] in runs
+    for run_id in runs:
+        perdure("stop", run_id)
+
+
 def test_failure_ends_with_1_and_says_where_why_and_what_next(perdure: Perdure) -> None:
     broken = {"key": "broken", "action": "demo.fail", "params": {"times": 1, "permanent": True, "message": "no disk"}}
     done = perdure.call("start", "-", "--follow", given=json.dumps({"steps": [broken, NOOP]}))

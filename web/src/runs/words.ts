@@ -1,6 +1,7 @@
 // What a row says about time and about the step in hand.
 import type { RunShown } from "../api/types";
 import { clock, duration } from "../format/durations";
+import { resource } from "../format/resources";
 import { STATUSES, WAITS, type Tone } from "../theme/statuses";
 
 /** How long ago, as short as it can be: `8 s`, `4 min`, `3 h`, `12 d`. */
@@ -42,18 +43,34 @@ export function lineOf(run: RunShown, nowMs: number): Line {
   if (run.stopping) return line("stopping", STATUSES.stopping.tone);
   if (run.status === "paused") return line(step?.status === "in_progress" ? "is ending, then paused" : "paused before it", null);
   if (step === null) return line("");
-  if (step.waiting_for) return line(waitWords(step.waiting_for, step.until, nowMs), STATUSES.waiting.tone, true);
+  if (step.waiting_for) return line(waitWords(step.waiting_for, step.waiting_on ?? null, step.until, nowMs), STATUSES.waiting.tone, true);
   if (step.status === "in_progress") return line(step.percent === null ? "" : `${Math.floor(step.percent)} %`);
   if (step.status === "pending") return line("waits for a free worker");
   return line("");
 }
 
-function waitWords(reason: NonNullable<RunShown["step"]>["waiting_for"] & string, until: string | null, nowMs: number): string {
+type Reason = NonNullable<RunShown["step"]>["waiting_for"] & string;
+
+function waitWords(reason: Reason, on: string | null, until: string | null, nowMs: number): string {
   const leftMs = until === null ? null : new Date(until).getTime() - nowMs;
   const at = leftMs === null ? "" : leftMs <= 0 ? " now" : ` in ${clock(leftMs + 999)}`;
+  if (reason === "retry" && on !== null) return `retries of ${resource(on).name} are spread, retry${at}`;
   if (reason === "retry") return at === "" ? "will be tried again" : `retry${at}`;
   if (reason === "delay") return at === "" ? `waits for ${WAITS.delay}` : `begins${at}`;
-  return `waits for ${WAITS[reason]}${leftMs !== null && leftMs > 0 ? `, ${clock(leftMs + 999)}` : ""}`;
+  return `waits for ${awaited(reason, on)}${leftMs !== null && leftMs > 0 ? `, ${clock(leftMs + 999)}` : ""}`;
+}
+
+/** What is waited for, by name where it has one: `the lock file:/x`. */
+function awaited(reason: Reason, on: string | null): string {
+  const { kind, name } = resource(on ?? "");
+  switch (kind) {
+    case "lock": return `the lock ${name}`;
+    case "place at": return `a place at ${name}`;
+    case "rate limit": return `the rate limit ${name}`;
+    case "breaker": return `the circuit breaker of ${name}`;
+    case "load of": return `the load of ${name} to go down`;
+    default: return WAITS[reason];
+  }
 }
 
 function stoppedAt(run: RunShown): string {

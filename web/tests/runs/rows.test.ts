@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import type { WaitReason } from "../../src/api/types";
 import { outcomeWords, planOf, wouldAct } from "../../src/runs/bulk";
 import { extend, NOTHING, toggle, within } from "../../src/runs/selection";
 import { rowsInView } from "../../src/runs/window";
@@ -27,13 +28,19 @@ describe("words of a row", () => {
   });
 
   it("say what a step waits for, and until when", () => {
-    const waiting = (waiting_for: "retry" | "lock" | "signal" | "delay", until: string | null) =>
-      lineOf(run(1, { step: { ...step, status: "pending", waiting_for, until } }), NOW);
+    const waiting = (waiting_for: WaitReason, until: string | null, waiting_on: string | null = null) =>
+      lineOf(run(1, { step: { ...step, status: "pending", waiting_for, until, waiting_on } }), NOW);
     expect(waiting("retry", at(-12))).toMatchObject({ words: "retry in 12 s", tone: "amber", waits: true });
     expect(waiting("retry", at(3)).words).toBe("retry now");
     expect(waiting("delay", at(-5)).words).toBe("begins in 5 s");
     expect(waiting("signal", null).words).toBe("waits for an answer");
     expect(waiting("lock", at(-2)).words).toBe("waits for a lock, 2 s");
+    expect(waiting("lock", null, "lock:file:/x").words).toBe("waits for the lock file:/x");
+    expect(waiting("lock", at(-2), "place:gpu").words).toBe("waits for a place at gpu, 2 s");
+    expect(waiting("rate_limit", at(-2), "rate:openai").words).toBe("waits for the rate limit openai, 2 s");
+    expect(waiting("breaker", at(-9), "breaker:nlp:agent").words).toBe("waits for the circuit breaker of nlp:agent, 9 s");
+    expect(waiting("throttled", at(-9), "throttle:host-a").words).toBe("waits for the load of host-a to go down, 9 s");
+    expect(waiting("retry", at(-9), "budget:openai").words).toBe("retries of openai are spread, retry in 9 s");
     expect(lineOf(run(1, { step: { ...step, status: "pending" } }), NOW).words).toBe("waits for a free worker");
   });
 

@@ -29,7 +29,8 @@ BEGIN
         SELECT jsonb_build_object(
                    'index', s.position, 'key', s.key, 'label', clip_text(sd.label, 200),
                    'status', wire_step_status(s.status), 'waiting_for', s.waiting_for,
-                   'until', CASE WHEN s.status = 'waiting' THEN wire_time(s.due_at) END, 'percent', CASE
+                   'until', CASE WHEN s.status = 'waiting' THEN wire_time(s.due_at) END,
+                   'waiting_on', CASE WHEN s.status = 'waiting' THEN left(s.waiting_on, 200) END, 'percent', CASE
                        WHEN s.status = 'in_progress' THEN (
                            SELECT CASE jsonb_typeof(p.document -> 'percent')
                                       WHEN 'number' THEN p.document -> 'percent' END
