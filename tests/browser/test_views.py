@@ -32,13 +32,13 @@ def branching(site: Site) -> Iterator[str]:
 
 def test_the_timeline_shows_attempts_and_waits(visit: Visit, branching: str) -> None:
     page = visit(f"/runs/{branching}/timeline")
-    call = page.get_by_role("link", name=re.compile("^Call, completed:"))
+    call = page.get_by_role("link", name=re.compile("^Call completed:"))
     said = r"attempt 1 failed.*; .*wait.*; attempt 2 failed.*; .*wait.*; attempt 3 completed"
     expect(call).to_have_accessible_name(re.compile(said))
     expect(call.locator(".timeline-bar-of")).to_have_count(3)
     expect(call.locator(".timeline-bar-of.tone-red")).to_have_count(2)
     expect(call.locator(".timeline-wait")).not_to_have_count(0)
-    ask = page.get_by_role("link", name=re.compile("^Ask, waiting:"))
+    ask = page.get_by_role("link", name=re.compile("^Ask waiting:"))
     expect(ask.locator(".timeline-wait.tone-amber")).to_be_visible()
     call.locator(".timeline-bar-of.tone-red").first.hover()
     expect(page.locator(".timeline-tip")).to_contain_text("503 from the service")

@@ -17,6 +17,9 @@ from orchestration.actions.ssh.facts import read_facts
 from orchestration.actions.ssh.memory import StepMemory
 from orchestration.actions.ssh.policy import RETRY
 
+# What pip says of such a Python (PEP 668). Trying again says the same.
+MANAGED = "externally-managed-environment"
+
 
 class SetupCivitdlParams(CivitdlParams):
     """What to install and which key to configure."""
@@ -35,7 +38,13 @@ def setup_civitdl(ctx: ActionContext, params: SetupCivitdlParams) -> Result:
         raise Permanent("the secret with the API key is empty or not a single line of text")
     with connect(ctx) as host:
         ctx.progress(percent=5, message=f"Installing {params.package}")
-        run_detached(ctx, host, memory, RemoteCommand("install", _install(params))).require("installing civitdl")
+        installed = run_detached(ctx, host, memory, RemoteCommand("install", _install(params)))
+        if installed.status != 0 and MANAGED in installed.output:
+            raise Permanent(
+                f"the Python of {host.target.address} belongs to its system and takes no packages of users: "
+                "give `venv`, such as one that ssh.setup_python_venv makes"
+            )
+        installed.require("installing civitdl")
         ctx.progress(percent=70, message="Configuring")
         config = _configure(host, params, key.strip()) if key is not None else None
         version = read_facts(host, _version(params)).get("version", "")

@@ -181,7 +181,7 @@ export default function Timeline({ feed }: { feed: RunFeed }) {
                 return (
                   <TimelineRowView
                     runId={feed.runId} row={row} index={index} status={status} view={shown} width={width} now={moment} focusable={index === Math.min(at.row, rows.length - 1)}
-                    label={rowWords(row, STATUSES[status].word, moment)}
+                    words={rowWords(row, STATUSES[status].word, moment)}
                     onFocus={() => { setAt({ row: index, line: 0 }); point(index, 0); }} onBlur={() => setPointed(null)}
                   />
                 );

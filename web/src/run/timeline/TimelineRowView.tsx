@@ -15,22 +15,24 @@ export interface TimelineRowViewProps {
   width: number;
   now: number;
   focusable: boolean;
-  label: string;
+  /** What the bars show, for those who do not see them. */
+  words: string;
   onFocus: () => void;
   onBlur: () => void;
 }
 
 /** A step as a row: its name, and bars for what it did and waited for. The row is a link to the step. */
-export function TimelineRowView({ runId, row, index, status, view, width, now, focusable, label, onFocus, onBlur }: TimelineRowViewProps) {
+export function TimelineRowView({ runId, row, index, status, view, width, now, focusable, words, onFocus, onBlur }: TimelineRowViewProps) {
   const places = row.lines.map((line) => stretch(view, width, startOf(line), endOf(line) ?? now));
   const first = row.lines[0];
   // Where nothing of a row is seen it says on which side it is.
   const beyond = first && places.every((place) => place === null) ? (startOf(first) > view.to ? "right" : "left") : null;
   return (
-    <a class="timeline-row" href={paths.step(runId, row.step.key)} tabIndex={focusable ? 0 : -1} aria-label={label} onFocus={onFocus} onBlur={onBlur} draggable={false}>
+    <a class="timeline-row" href={paths.step(runId, row.step.key)} tabIndex={focusable ? 0 : -1} onFocus={onFocus} onBlur={onBlur} draggable={false}>
       <span class="timeline-label">
-        <StatusMark status={status} percent={row.step.progress?.percent ?? null} size={14} />
+        <span aria-hidden="true"><StatusMark status={status} percent={row.step.progress?.percent ?? null} size={14} /></span>
         <span class="truncate">{row.step.label}</span>
+        <span class="sr-only">{words}</span>
       </span>
       <span class="timeline-track" aria-hidden="true">
         {beyond && <span class={`timeline-beyond timeline-beyond-${beyond}`} aria-hidden="true">{beyond === "left" ? "‹" : "›"}</span>}

@@ -97,8 +97,8 @@ export function lineWords(line: AttemptLine | WaitLine, now: number): string {
   return `attempt ${line.attempt} ${line.words}, ${took}`;
 }
 
-/** A row for those who do not see it. */
+/** What follows the name of a row, for those who do not see it. */
 export function rowWords(row: TimelineRow, status: string, now: number): string {
   const parts = row.lines.map((line) => lineWords(line, now));
-  return `${row.step.label}, ${status}${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
+  return `${status}${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
 }
