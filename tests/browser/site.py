@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ import requests
 
 from cli.servers.ports import free_port, free_port_pair
 from cli.up import Stack
+from messaging.stream import EventStream
+from orchestration.core.alert_rules import Reading
+from orchestration.core.alert_states import weigh
+from orchestration.engine.alerts import Alerts
+from orchestration.store.database import Database
+from schemas.alerts import RULES, numbers_of
 from settings import load_settings
 from tests.support.workers import wait_until
 
@@ -110,6 +116,21 @@ class Site:
             for one in family:
                 with suppress(psutil.NoSuchProcess):
                     one.kill()
+
+    def open_alert(self, subject: str) -> int:
+        """Open an alert as the janitor does when it sees that breaker open; its number."""
+        known = json.loads(self.stack.stack_file.read_text())
+        with (
+            closing(Database(known["database_url"], name="test", size=1)) as database,
+            closing(EventStream(known["redis_url"])) as events,
+        ):
+            alerts = Alerts(database, events)
+            numbers = {rule: numbers_of(rule, {}) for rule in RULES}
+            seen = Reading(subject, 1.0, f"the breaker {subject} opened", {})
+            moves = weigh({"breaker_open": [seen]}, numbers, (), alerts.board().now_s)
+            (made,) = alerts.make(moves, numbers)
+            events.flush(2)  # longer only while Valkey is away
+            return int(made["id"])
 
     @contextmanager
     def held_down(self, name: str) -> Iterator[None]:

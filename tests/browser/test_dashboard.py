@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,64 @@ def test_an_alert_is_told_acknowledged_and_resolved(site: Site, visit: Visit, ag
     over = page.get_by_role("region", name="Over").locator(".alert-row", has_text="agent-of-alerts")
     expect(over).to_contain_text("resolved by")
     site.stop(run_id)
+
+
+# Notes when an alert of this name was first seen on the page.
+SEEN = """(name) => {
+    window.seenAt = null;
+    const look = () => {
+        const rows = [...document.querySelectorAll(".alert-row")];
+        if (window.seenAt === null && rows.some((row) => row.textContent.includes(name))) window.seenAt = Date.now();
+    };
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+    look();
+}"""
+
+
+def test_an_alert_is_on_open_pages_before_they_would_ask(site: Site, visit: Visit, agent: Agent) -> None:
+    alerts, elsewhere = visit("/alerts"), visit("/runs")
+    expect(alerts.locator(".connection")).to_have_text("Live")
+    expect(elsewhere.get_by_role("link", name="Alerts")).to_be_visible()
+    alerts.evaluate(SEEN, "agent-of-news")
+    run_id = open_breaker(site, agent, "agent-of-news")
+    expect(alerts.locator(".alert-row", has_text="agent-of-news")).to_be_visible(timeout=60_000)
+    found = site.call("GET", "/api/orchestration/alerts?status=open")["alerts"]
+    alert = next(one for one in found if one["subject"] == "agent-of-news")
+    # A page that is live asks every 15 s by itself.
+    late_s = alerts.evaluate("window.seenAt") / 1000 - datetime.fromisoformat(alert["openedAt"]).timestamp()
+    assert late_s < 2
+    expect(elsewhere.locator(".notice", has_text="agent-of-news")).to_be_visible(timeout=3000)
+    # Resolved by somebody else: on all pages at once.
+    site.call("POST", f"/api/orchestration/alerts/{alert['id']}/resolve", {})
+    over = alerts.get_by_role("region", name="Over").locator(".alert-row", has_text="agent-of-news")
+    expect(over).to_be_visible(timeout=3000)
+    site.stop(run_id)
+
+
+def test_a_dashboard_that_is_live_asks_for_nothing_and_its_charts_stay(site: Site, visit: Visit) -> None:
+    page = visit("/dashboard?window=5m")
+    expect(page.locator(".connection")).to_have_text("Live")
+    chart = page.locator(".dash-chart canvas").first
+    expect(chart).to_be_visible()
+    chart.evaluate("(canvas) => { canvas.dataset.kept = 'yes'; }")
+    before = chart.bounding_box()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    site.wait(site.start([step("one", "demo.sleep", label="Sleep", seconds=0)], "Counted"), "completed")
+    # Sent by the relay once it is counted.
+    expect(page.get_by_role("row", name=re.compile("demo.sleep")).first).to_be_visible()
+    lock = {"locks": [{"name": "file:/srv/live.db"}]}
+    holder = site.start([step("write", "demo.sleep", seconds=600) | lock], "Holds it")
+    site.wait(holder, "in_progress", step="write")
+    expect(page.locator(".lock-row", has_text="file:/srv/live.db")).to_be_visible()
+    assert [url for url in asked if "/orchestration/metrics" in url or "/orchestration/flow" in url] == []
+    expect(chart).to_have_attribute("data-kept", "yes")
+    assert chart.bounding_box() == before
+    # Another window is shown by itself, and nothing of the one before comes between.
+    page.get_by_role("radio", name="24 hours").check()
+    expect(page.locator(".chart-when").first).to_have_text("24 hours")
+    expect(page.locator(".connection")).to_have_text("Live")
+    site.stop(holder)
 
 
 def test_keys_lead_there(visit: Visit) -> None:

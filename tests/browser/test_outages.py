@@ -90,3 +90,28 @@ def test_the_list_stays_while_the_server_is_away(site: Site, visit: Visit) -> No
     expect(page.get_by_text(re.compile("^As of "))).to_be_hidden(timeout=BACK_MS)
     site.signal(run_id, "hold")
     expect(row.get_by_role("img", name="completed")).to_be_visible(timeout=BACK_MS)
+
+
+def test_alerts_and_figures_are_asked_for_while_the_relay_is_away(site: Site, visit: Visit) -> None:
+    alerts, dashboard = visit("/alerts"), visit("/dashboard?window=5m")
+    for page in (alerts, dashboard):
+        word(page, "^Live$")
+    with site.held_down("relay"):
+        word(alerts, "^Polling every 5 s$")
+        word(dashboard, "^Polling every 2 s$")
+        site.open_alert("while no relay was there")
+        expect(alerts.locator(".alert-row", has_text="while no relay was there")).to_be_visible(timeout=BACK_MS)
+        site.wait(site.start([step("one", "demo.sleep", seconds=0)], "Counted"), "completed")
+        expect(dashboard.get_by_role("row", name=re.compile("demo.sleep")).first).to_be_visible(timeout=BACK_MS)
+    for page in (alerts, dashboard):
+        word(page, "^Live$")
+
+
+def test_alerts_are_asked_for_while_valkey_is_away(site: Site, visit: Visit) -> None:
+    page = visit("/alerts")
+    word(page, "^Live$")
+    with site.held_down("valkey"):
+        word(page, "^Polling every 5 s$")
+        site.open_alert("while no valkey was there")
+        expect(page.locator(".alert-row", has_text="while no valkey was there")).to_be_visible(timeout=BACK_MS)
+    word(page, "^Live$")

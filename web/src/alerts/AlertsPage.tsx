@@ -3,9 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import { clockTime } from "../format/times";
 import { counted } from "../format/counts";
 import { pollList } from "../live/list";
+import { CHECK_MS } from "../live/machine";
+import { seen } from "../live/waking";
 import { Failed, messageOf } from "../parts/Failed";
 import { AlertRow } from "./AlertRow";
 import { readAlerts, readOlder, type Alert } from "./answer";
+import { alertsLive, onAlertNews } from "./news";
 import { NoteDialog, type AlertAct } from "./NoteDialog";
 import { joined } from "./pages";
 import { noteAlerts } from "./watch";
@@ -13,8 +16,9 @@ import "./alerts.css";
 
 /** What is wrong just now, and what was. */
 export default function AlertsPage() {
-  const [list] = useState(() => pollList(readAlerts, { everyMs: 5000 }));
+  const [list] = useState(() => pollList(readAlerts, { everyMs: 5000, live: alertsLive, liveEveryMs: CHECK_MS }));
   useEffect(() => () => list.close(), []);
+  useEffect(() => onAlertNews(() => { if (seen()) void list.refresh(); }), []);
   const [older, setOlder] = useState<{ alerts: readonly Alert[]; next: string | null } | null>(null);
   const [reading, setReading] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);

@@ -7,6 +7,7 @@ import { onWake, seen } from "../live/waking";
 import { say } from "../parts/notices";
 import { paths } from "../router";
 import type { Alert, AlertPage } from "./answer";
+import { alertsLive, onAlertNews } from "./news";
 
 export interface AlertCounts {
   open: number;
@@ -18,6 +19,8 @@ export interface AlertCounts {
 export const alertCounts = signal<AlertCounts | null>(null);
 
 const EVERY_MS = 10_000;
+/** The same while changes are told: one can be lost. */
+const LIVE_MS = 30_000;
 const LOOKED_AT = 20;
 let known: ReadonlySet<number> | null = null;
 
@@ -34,17 +37,22 @@ export function noteAlerts(page: Pick<AlertPage, "alerts" | "open" | "critical" 
   known = new Set([...(known ?? []), ...page.alerts.map((alert) => alert.id)]);
 }
 
-/** Ask again and again while the page is seen, until the function that is returned is called. */
+/** Ask when they changed, and again and again, while the page is seen, until the function that is returned is called. */
 export function watchAlerts(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let tag: string | null = null;
   let failures = 0;
   let asking = false;
+  let again = false;
+  const everyMs = () => (alertsLive.peek() ? LIVE_MS : EVERY_MS);
   const ask = async () => {
-    clearTimeout(timer);
+    // What is under way may have been answered before what is asked for now.
+    again ||= asking;
     if (closed || asking || !seen() || sessionEnded.peek()) return;
+    clearTimeout(timer);
     asking = true;
+    again = false;
     try {
       const answer = await getTagged("/api/orchestration/alerts", tag, { query: { status: "open", limit: LOOKED_AT } });
       tag = answer.tag;
@@ -55,13 +63,22 @@ export function watchAlerts(): () => void {
       failures += 1;
     }
     asking = false;
-    if (!closed) timer = setTimeout(() => void ask(), failures > 0 ? Math.max(EVERY_MS, backoffMs(failures)) : EVERY_MS);
+    if (closed) return;
+    timer = setTimeout(() => void ask(), again && failures === 0 ? 0 : Math.max(everyMs(), failures > 0 ? backoffMs(failures) : 0));
   };
-  const stop = onWake(() => void ask());
+  let wasLive = alertsLive.peek();
+  const stops = [
+    onWake(() => void ask()),
+    onAlertNews(() => void ask()),
+    alertsLive.subscribe((live) => {
+      if (wasLive && !live) void ask();
+      wasLive = live;
+    }),
+  ];
   void ask();
   return () => {
     closed = true;
-    stop();
+    for (const stop of stops) stop();
     clearTimeout(timer);
   };
 }

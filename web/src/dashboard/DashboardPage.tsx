@@ -2,7 +2,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { clockTime } from "../format/times";
-import { pollList, type ListFeed } from "../live/list";
+import { followFigures, type Figures } from "../live/figures";
+import type { ListFeed } from "../live/list";
 import { Failed, messageOf } from "../parts/Failed";
 import { query } from "../router";
 import { readFlow, readMetrics, type Flow, type Metrics } from "./answer";
@@ -26,8 +27,9 @@ import "./dashboard.css";
 /** How the system does: what ended, how well, and what holds steps back just now. */
 export default function DashboardPage() {
   const window = windowOf(query.value.get("window"));
-  const metrics = usePolled(readMetrics(window.name), window.everyMs, window.name);
-  const flow = usePolled(readFlow, FLOW_MS, "flow");
+  const { name, everyMs } = window;
+  const metrics = useFigures<Metrics>({ topic: "metrics", body: { window: name }, read: readMetrics(name), everyMs, at: (found) => found.now, meant: (found) => found.window === name }, name);
+  const flow = useFigures<Flow>({ topic: "flow", read: readFlow, everyMs: FLOW_MS, at: (found) => found.at }, "flow");
   return (
     <div class="dash">
       <h1 class="sr-only">Dashboard</h1>
@@ -44,8 +46,8 @@ export default function DashboardPage() {
 
 const FLOW_MS = 2000;
 
-function usePolled<T>(read: Parameters<typeof pollList<T>>[0], everyMs: number, key: string): ListFeed<T> {
-  const feed = useMemo(() => pollList(read, { everyMs }), [key]);
+function useFigures<T>(figures: Figures<T>, key: string): ListFeed<T> {
+  const feed = useMemo(() => followFigures(figures), [key]);
   useEffect(() => () => feed.close(), [feed]);
   return feed;
 }

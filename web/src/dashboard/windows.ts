@@ -6,7 +6,7 @@ export interface Window {
   word: string;
   /** What one bar of a chart is. */
   bucket: "minute" | "hour";
-  /** How often the figures are asked for: those of a week do not change from one second to the next. */
+  /** How often the figures are sent, or asked for: those of a week do not change from one second to the next. */
   everyMs: number;
 }
 

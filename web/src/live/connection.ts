@@ -15,7 +15,7 @@ interface Reach {
 
 const reach = signal<Reach>({ answeredAt: null, away: false });
 const feeds = signal<readonly ReadonlySignal<Connection>[]>([]);
-const polls = signal<readonly (() => number)[]>([]);
+const polls = signal<readonly (() => number | null)[]>([]);
 const lastEveryMs = signal(2000);
 
 /** For pages that poll by themselves: the server answered, and is asked every so many milliseconds. */
@@ -35,13 +35,13 @@ export function countIn(feed: ReadonlySignal<Connection>): () => void {
   return () => void (feeds.value = feeds.peek().filter((one) => one !== feed));
 }
 
-/** For pollers: one that asks so often, until the function that is returned is called. */
-export function countPoll(everyMs: () => number): () => void {
+/** For pollers: one that asks so often (null: it is told of changes), until the function that is returned is called. */
+export function countPoll(everyMs: () => number | null): () => void {
   polls.value = [...polls.peek(), everyMs];
   return () => void (polls.value = polls.peek().filter((one) => one !== everyMs));
 }
 
-/** The worst of the runs that are watched; when none is, whether polls are answered. The same object for as long as it says the same. */
+/** The worst of the runs that are watched; when none is, whether polls are answered, or not needed. The same object for as long as it says the same. */
 export const connection: ReadonlySignal<Connection> = computed(() => {
   const found = word();
   if (!sameWord(found, said)) said = found;
@@ -56,7 +56,9 @@ function word(): Connection {
   if (away) return { kind: "offline", asOf: answeredAt };
   if (answeredAt === null) return { kind: "connecting" };
   const often = polls.value.map((everyMs) => everyMs());
-  return { kind: "polling", everyMs: often.length === 0 ? lastEveryMs.value : Math.min(...often) };
+  const asked = often.filter((everyMs) => everyMs !== null);
+  if (often.length > 0 && asked.length === 0) return { kind: "live" };
+  return { kind: "polling", everyMs: asked.length === 0 ? lastEveryMs.value : Math.min(...asked) };
 }
 
 /** Nobody asks, and the last who did got no answer: then the word itself finds out when the server is back. */

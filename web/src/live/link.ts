@@ -1,4 +1,4 @@
-// The one socket of the page, shared by all runs that are watched. It is loaded when the first run is, and connects by itself.
+// The one socket of the page, shared by all runs that are watched and by what is told besides them. It is loaded when it is first wanted, and connects by itself.
 import { effect } from "@preact/signals";
 import type { Socket } from "socket.io-client";
 
@@ -18,14 +18,27 @@ export interface Listener {
   document(document: State | Summary): void;
 }
 
+/** What is told besides runs, and by which events. */
+const EVENTS = { alerts: ["alert", "alerts_truncated", "alerts_live"], metrics: ["metrics"], flow: ["flow"] } as const;
+export type Topic = keyof typeof EVENTS;
+export type TopicEvent = (typeof EVENTS)[Topic][number];
+
+export interface Member {
+  up(): void;
+  down(): void;
+  hear(event: TopicEvent, data: unknown): void;
+}
+
 interface Addressed {
   workflow_id: string;
 }
 
-interface Answer {
+export interface Answer {
   success?: boolean;
   status?: number;
   position?: string | null;
+  /** Of alerts: whether changes can be told just now. */
+  live?: boolean;
 }
 
 /** A relay that begins again may take a connection before it can serve it: that one is given up soon. */
@@ -36,6 +49,7 @@ const ANSWER_MS = 5000;
 const LINGER_MS = 10_000;
 
 const listeners = new Map<string, Listener>();
+const members = new Map<Topic, Member>();
 let socket: Socket | null = null;
 let loading = false;
 let failures = 0;
@@ -46,18 +60,55 @@ let stopWaking: (() => void) | null = null;
 
 /** Be told of a run, once subscribed. At most one listener a run. */
 export function listenTo(runId: string, listener: Listener): () => void {
-  clearTimeout(linger);
   listeners.set(runId, listener);
-  stopWaking ??= onWake(() => void connect());
-  if (socket?.connected) listener.up();
-  else void connect();
+  want(listener);
   return () => {
     if (listeners.get(runId) !== listener) return;
     listeners.delete(runId);
     if (socket?.connected) socket.emit("unsubscribe_workflow", { workflow_id: runId });
-    if (listeners.size === 0) linger = setTimeout(close, LINGER_MS);
+    unwant();
   };
 }
+
+/** Be told of a topic, once subscribed. At most one member a topic: the last. */
+export function listenFor(topic: Topic, member: Member): () => void {
+  members.set(topic, member);
+  want(member);
+  return () => {
+    if (members.get(topic) !== member) return;
+    members.delete(topic);
+    leave(topic);
+    unwant();
+  };
+}
+
+/** Subscribe to a topic; null: nobody answered, which a relay of an older release does. */
+export async function enter(topic: Topic, body: object): Promise<Answer | null> {
+  if (!socket?.connected) return null;
+  try {
+    return (await socket.timeout(ANSWER_MS).emitWithAck(`subscribe_${topic}`, body)) as Answer;
+  } catch {
+    return null;
+  }
+}
+
+/** Be sent no more of a topic, though one goes on being its member. */
+export function leave(topic: Topic): void {
+  if (socket?.connected) socket.emit(`unsubscribe_${topic}`, {});
+}
+
+function want(one: { up(): void }): void {
+  clearTimeout(linger);
+  stopWaking ??= onWake(() => void connect());
+  if (socket?.connected) one.up();
+  else void connect();
+}
+
+function unwant(): void {
+  if (!wanted()) linger = setTimeout(close, LINGER_MS);
+}
+
+const wanted = (): boolean => listeners.size + members.size > 0;
 
 /** Subscribe to a run after a place (null: from now on). Answers the stream's place, or why not: then the socket may be begun anew. */
 export async function subscribe(runId: string, after: string | null): Promise<{ joined: boolean; position: string | null }> {
@@ -76,7 +127,7 @@ export async function subscribe(runId: string, after: string | null): Promise<{ 
 
 async function connect(): Promise<void> {
   clearTimeout(retry);
-  if (loading || listeners.size === 0 || sessionEnded.peek()) return;
+  if (loading || !wanted() || sessionEnded.peek()) return;
   if (socket === null) {
     loading = true;
     try {
@@ -89,7 +140,7 @@ async function connect(): Promise<void> {
     } finally {
       loading = false;
     }
-    if (listeners.size === 0) return close();
+    if (!wanted()) return close();
   }
   if (socket.connected) return;
   triedAt = Date.now();
@@ -106,6 +157,9 @@ function listen(on: Socket): void {
   on.on("workflow_event", (told: Told & Addressed) => listeners.get(told.workflow_id)?.event(told));
   on.on("truncated", ({ workflow_id, position }: Addressed & { position: string }) => listeners.get(workflow_id)?.lost(position));
   on.on("workflow_progress", (document: State | Summary) => listeners.get(document.workflow_id)?.document(document));
+  for (const [topic, events] of Object.entries(EVENTS) as [Topic, readonly TopicEvent[]][]) {
+    for (const event of events) on.on(event, (data: unknown) => members.get(topic)?.hear(event, data));
+  }
 }
 
 function fail(): void {
@@ -114,7 +168,7 @@ function fail(): void {
   clearTimeout(retry);
   // From attempt to attempt: one that took long has waited already.
   const waitMs = Math.max(SHORTEST_MS, triedAt + backoffMs(failures) - Date.now());
-  if (listeners.size > 0) retry = setTimeout(() => void connect(), waitMs);
+  if (wanted()) retry = setTimeout(() => void connect(), waitMs);
 }
 
 function reconnect(): void {
@@ -132,8 +186,8 @@ function close(): void {
   failures = 0;
 }
 
-function tell(what: (listener: Listener) => void): void {
-  for (const listener of [...listeners.values()]) what(listener);
+function tell(what: (one: { up(): void; down(): void }) => void): void {
+  for (const one of [...listeners.values(), ...members.values()]) what(one);
 }
 
 /** Where the relay is, once the settings are known. Empty: the same origin, behind a proxy. */

@@ -1,5 +1,6 @@
-// A list that is kept up to date by polling: what is shown stays while it is asked for again, and when that fails.
-import { batch, signal, type ReadonlySignal } from "@preact/signals";
+// A list that is kept up to date by polling, less often or not at all while the relay tells of changes: what is shown stays while it is asked for
+// again, and when that fails.
+import { batch, effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { Problem, sessionEnded, Unreachable, type Tagged } from "../api/client";
 import { pollMs } from "../session";
@@ -26,18 +27,26 @@ export interface ListFeed<T> {
   refresh(): Promise<void>;
   /** Ask something else from now on, such as another filter; the old data stays until the answer comes. */
   ask(fetchPage: FetchPage<T>): Promise<void>;
+  /** Show this, which came without being asked for. */
+  take(found: T): void;
   close(): void;
 }
 
-export interface ListOptions {
+export interface ListOptions<T> {
   /** Milliseconds between polls; unset: the server's setting. */
   everyMs?: number;
+  /** Whether changes are told; when they are no longer, it is asked at once. Unset: never. */
+  live?: ReadonlySignal<boolean>;
+  /** Milliseconds between polls meanwhile; null: none. */
+  liveEveryMs?: number | null;
+  /** What to show of what is shown and what came; unset: what came. */
+  fold?: (shown: T | null, found: T) => T;
 }
 
 const STALE_MS = 2000;
 
 /** Ask at once, and again and again while the page is seen, until closed. Tells the connection word by itself. */
-export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}): ListFeed<T> {
+export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions<T> = {}): ListFeed<T> {
   const data = signal<T | null>(null);
   const error = signal<unknown>(null);
   const asOf = signal<number | null>(null);
@@ -48,7 +57,9 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let current: { abort: AbortController; done: Promise<void>; since: number } | null = null;
-  const everyMs = () => options.everyMs ?? pollMs.value;
+  const isLive = () => options.live?.value ?? false;
+  const everyMs = () => (isLive() ? (options.liveEveryMs ?? null) : (options.everyMs ?? pollMs.value));
+  const fold = options.fold ?? ((_: T | null, found: T) => found);
 
   function begin(): Promise<void> {
     clearTimeout(timer);
@@ -65,7 +76,7 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
       const answer = await asked(tag, abort.signal);
       if (abort.signal.aborted) return current?.done;
       batch(() => {
-        if (answer.answer !== null) data.value = answer.answer;
+        if (answer.answer !== null) data.value = fold(data.peek(), answer.answer);
         tag = answer.tag;
         error.value = null;
         asking.value = false;
@@ -88,6 +99,11 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
       waitMs = sessionEnded.peek() ? null : Math.max(backoffMs(failures), refused ? (reason.retryAfterS ?? 0) * 1000 : 0);
     }
     current = null;
+    wait(waitMs);
+  }
+
+  function wait(waitMs: number | null): void {
+    clearTimeout(timer);
     if (waitMs !== null) timer = setTimeout(() => { if (seen()) void begin(); }, waitMs);
   }
 
@@ -95,8 +111,18 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
     // What was asked before the network went away may hang until its time is over.
     if (current === null || Date.now() - current.since > STALE_MS) void begin();
   });
-  const countOut = countPoll(everyMs);
+  const countOut = countPoll(() => (isLive() ? null : everyMs()));
   void begin();
+  let wasLive = isLive();
+  const stopLooking = effect(() => {
+    const live = isLive();
+    if (live === wasLive || closed) return;
+    wasLive = live;
+    // One that is under way ends as it would; one that failed tries again when it would.
+    if (current !== null || failures > 0) return;
+    if (live) wait(everyMs());
+    else if (seen()) void begin();
+  });
 
   return {
     data, error, asOf, asking,
@@ -107,8 +133,23 @@ export function pollList<T>(fetchPage: FetchPage<T>, options: ListOptions = {}):
       asking.value = true;
       return closed ? Promise.resolve() : begin();
     },
+    take(found) {
+      if (closed) return;
+      batch(() => {
+        data.value = fold(data.peek(), found);
+        // What is known under the tag is not what is shown any more.
+        tag = null;
+        error.value = null;
+        asking.value = false;
+        asOf.value = Date.now();
+      });
+      failures = 0;
+      noteAnswered();
+      if (current === null) wait(everyMs());
+    },
     close() {
       closed = true;
+      stopLooking();
       sleepAgain();
       countOut();
       clearTimeout(timer);

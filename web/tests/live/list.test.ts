@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Problem, sessionEnded, Unreachable, type Tagged } from "../../src/api/client";
@@ -142,6 +143,57 @@ describe("a list that is polled", () => {
     expect(asked).toHaveLength(1);
     sessionEnded.value = false;
     expect(asked).toHaveLength(2);
+  });
+
+  it("asks seldom while changes are told, and at once when they are no longer", async () => {
+    const { asked, fetchPage } = server();
+    const live = signal(false);
+    list = pollList(fetchPage, { everyMs: 2000, live, liveEveryMs: 15_000 });
+    asked[0]!.answer({ answer: "one", tag: "t1" });
+    await settled();
+    live.value = true;
+    expect(connection.value).toEqual({ kind: "live" });
+    await vi.advanceTimersByTimeAsync(14_999);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    asked[1]!.answer({ answer: null, tag: "t1" });
+    await settled();
+    live.value = false;
+    expect(asked).toHaveLength(3);
+    expect(connection.value).toEqual({ kind: "polling", everyMs: 2000 });
+    asked[2]!.answer({ answer: null, tag: "t1" });
+    await settled();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(asked).toHaveLength(4);
+  });
+
+  it("shows what is sent to it and asks no more, and then again without a tag, since it shows something else", async () => {
+    const { asked, fetchPage } = server();
+    const live = signal(true);
+    list = pollList(fetchPage, { everyMs: 2000, live, liveEveryMs: null, fold: (shown, found) => (shown !== null && shown > found ? shown : found) });
+    asked[0]!.answer({ answer: "a", tag: "t1" });
+    await settled();
+    list.take("c");
+    list.take("b");
+    expect(list.data.value).toBe("c");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
+    live.value = false;
+    expect(asked[1]!.tag).toBeNull();
+    asked[1]!.answer({ answer: "b", tag: "t2" });
+    await settled();
+    expect(list.data.value).toBe("c");
+  });
+
+  it("is told of what it could not ask for, and goes on as if it had been answered", async () => {
+    const { asked, fetchPage } = server();
+    list = pollList(fetchPage, { everyMs: 2000, live: signal(true), liveEveryMs: null });
+    asked[0]!.refuse(new Unreachable());
+    await settled();
+    list.take("told");
+    expect([list.data.value, list.error.value, connection.value.kind]).toEqual(["told", null, "live"]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
   });
 
   it("asks nothing more once it is closed", async () => {
