@@ -20,7 +20,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from bench.history_cases import CASES, Case, Engine
-from bench.history_load import fingerprint, load_history, progress, sizes
+from bench.history_load import fingerprint, load_counts, load_history, progress, sizes
 from bench.history_plans import ExplainedDatabase, Plan, explain
 from bench.history_report import Measured, Report, table, write_json
 from cli.servers import EmbeddedPostgres
@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(server: EmbeddedPostgres, runs: int) -> Report:
     began = time.monotonic()
     urls = {count: _history(server, count) for count in (YOUNG_RUNS, runs)}
+    for count, url in urls.items():
+        load_counts(url, count)
     loaded_s = time.monotonic() - began
     progress("explaining")
     plans = _explain(urls[runs], runs)

@@ -14,6 +14,7 @@ from orchestration.actions.registry import load_actions
 from orchestration.core.decide import Succeeded
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.leases import Held, Lease
+from orchestration.engine.metrics import WINDOWS, Metrics
 from orchestration.engine.queries import Queries
 from orchestration.engine.queries_runs import RunFilter
 from orchestration.engine.queries_workers import read_workers
@@ -143,12 +144,22 @@ def _heartbeat(engine: Engine) -> None:
     engine.attempts.heartbeat(OWNER, [Held(one.run, one.position, one.attempt) for one in engine.leases[:8]])
 
 
+def _metrics(window: str) -> Callable[[Engine], Any]:
+    return lambda engine: Metrics(engine.database).read(window)
+
+
+def _signs(engine: Engine) -> None:
+    engine.database.call("SELECT alert_signs(%s, %s, %s, %s, %s)", 600, 3600, 300, 300, 10_000)
+
+
 # A page of the list shows 50 runs, each perhaps with the step it is at; a search reads 5,000 of them.
 PAGE = 50 * 24
 SEARCH = 5000 * 12
 # The runs of a day are counted, 10,000 at most; those like another are looked for among 2,000.
 COUNTS = 10_000
 DURATIONS = 2000 * 12
+# What 44 names and their durations take of 60 minutes or 24 hours, and of the window before; the points of a week.
+METRICS = 5000
 
 READS = (
     Case("list: first page", _listed(), PAGE),
@@ -186,6 +197,8 @@ READS = (
     Case("steps with attempts", lambda engine: engine.queries.steps(engine.any_run(), attempts=True), 150),
     Case("one step, whole", lambda engine: engine.queries.step(engine.any_run(), "build"), 120),
     Case("trace", lambda engine: engine.queries.trace(engine.any_run()), 120),
+    *(Case(f"metrics: {window}", _metrics(window), METRICS) for window in WINDOWS),
+    Case("alert signs", _signs, METRICS),
     Case("current run", lambda engine: engine.queries.current_run("user-3", 30.0), 60),
     Case("current run of a newcomer", lambda engine: engine.queries.current_run("nobody", 30.0), 60),
 )
@@ -197,6 +210,7 @@ IDLE = (
     Case("sweep: next due", lambda engine: engine.sweep.next_due_s(), 100),
     Case("sweep: send all again", lambda engine: engine.sweep.resend_all(), 100),
     Case("sweep: note lost workers", lambda engine: engine.sweep.note_lost_workers(), 100),
+    Case("sweep: count what ended", lambda engine: Metrics(engine.database).fold(), 400),
     Case("sweep: nothing to purge", lambda engine: engine.sweep.purge(LONG_AGO_DAYS), 100),
 )
 WORK = (

@@ -17,6 +17,8 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from bench.history_rollups import load_rollups
+
 BATCH = 20_000
 WORKERS = 2
 STEPS = 3
@@ -192,6 +194,12 @@ def _without_indexes(url: str, tell: Callable[[str], None]) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
         for _, definition in indexes:
             cursor.execute(definition)
+
+
+def load_counts(url: str, runs: int) -> None:
+    """What the janitor keeps of what ended, up to now: it is about the last days, so it is loaded anew each time."""
+    with _session(url) as cursor:
+        load_rollups(cursor, runs)
 
 
 @contextmanager

@@ -260,10 +260,10 @@ BEGIN
         'durations', (
             SELECT coalesce(jsonb_agg(jsonb_build_array(x.kind, x.name, x.is_now, x.bucket, x.n)), '[]') FROM (
                 SELECT m.kind, m.name, m.at >= since AS is_now, m.bucket, sum(m.n) AS n
-                  FROM (SELECT * FROM metrics_durations
+                  FROM (SELECT kind, name, at, bucket, n FROM metrics_durations
                          WHERE span = p_span AND kind IN ('total', 'run', 'action') AND at >= since
                         UNION ALL
-                        SELECT * FROM metrics_durations
+                        SELECT kind, name, at, bucket, n FROM metrics_durations
                          WHERE span = p_span AND kind = 'total' AND at >= before AND at < since) m
                  GROUP BY 1, 2, 3, 4 LIMIT 10000) x),
         'points', (
@@ -275,7 +275,9 @@ BEGIN
                    ORDER BY p.at)
               FROM generate_series(since, until_, CASE p_point WHEN 'minute' THEN interval '1 minute'
                                                               ELSE interval '1 hour' END) p(at)
-              LEFT JOIN metrics_counts m ON m.span = p_point AND m.at = p.at AND m.kind = 'total' AND m.name = ''),
+              -- With its bounds: a merge would else read all minutes of two days, or all hours of 90.
+              LEFT JOIN metrics_counts m ON m.span = p_point AND m.at = p.at AND m.kind = 'total' AND m.name = ''
+                                        AND m.at >= since AND m.at <= until_),
         'errors', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'code', x.code, 'action', x.action, 'count', x.n, 'count_before', x.n_before,
