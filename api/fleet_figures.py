@@ -23,6 +23,12 @@ OUTCOMES = (
     "completed", "failed", "retried", "fallbacks", "skipped", "cancelled", "waiting", "lost", "handed_back",
 )  # fmt: skip
 _STATES = {"closed": 0, "half_open": 1, "open": 2}
+# Of attempts at steps, by action, and by agent where they name one.
+_USED = (
+    ("cpu_s", "cpu_seconds", "CPU time of attempts"),
+    ("sent_bytes", "sent_bytes", "Bytes that attempts sent, as far as they were counted"),
+    ("received_bytes", "received_bytes", "Bytes that attempts received, as far as they were counted"),
+)
 _HOST = ("cpu", "memory", "disk", "load_per_core")
 
 
@@ -81,11 +87,13 @@ def _of_totals(totals: JsonObject) -> Iterator[Metric]:
             times.add_metric([name], _buckets(durations.get((kind, name), {})), row["duration_s"])
         yield counts
         yield times
-    cpu = CounterMetricFamily("perdure_step_cpu_seconds", "CPU time of attempts", labels=["action"])
-    for (kind, name), row in rows.items():
-        if kind == "action":
-            cpu.add_metric([name], row["cpu_s"])
-    yield cpu
+    for field, suffix, text in _USED:
+        for kind, word in (("action", "step"), ("agent", "agent")):
+            used = CounterMetricFamily(f"perdure_{word}_{suffix}", text, labels=[kind])
+            for (each, name), row in rows.items():
+                if each == kind:
+                    used.add_metric([name], row[field])
+            yield used
     waits = CounterMetricFamily("perdure_waits", "Attempts that were sent to wait", labels=["reason"])
     for (kind, name), row in rows.items():
         if kind == "reason":

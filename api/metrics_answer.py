@@ -52,8 +52,8 @@ def metrics_answer(found: JsonObject, fleet: Fleet) -> JsonObject:
 
 
 _AS_COUNTED = (
-    "window", "now", "since", "until", "steps", "before", "trends", "points", "runs", "actions", "waits", "waits_on",
-    "locks", "errors",
+    "window", "now", "since", "until", "steps", "before", "trends", "points", "runs", "actions", "agents", "waits",
+    "waits_on", "locks", "errors",
 )  # fmt: skip
 
 

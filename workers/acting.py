@@ -99,7 +99,7 @@ class Acting:
         def heeding() -> Outcome:
             return heed(token, lease.policy, judged(act))
 
-        return self.gating.outcome(lease, declared, params, scope, token, emitter.redactor, heeding)
+        return self.gating.outcome(lease, declared, params, scope, token, emitter.redactor, heeding, emitter.depends_on)
 
     def _context(
         self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration

@@ -85,6 +85,8 @@ class Emitter:
         self._log_full = False
         # One for each level: what a secret is cut into arrives on one of the standard streams, not across them.
         self._streams: dict[str, RedactingStream] = {}
+        self._network: tuple[int, int] | None = None
+        self.agent: str | None = None
 
     def progress(self, progress: Progress) -> None:
         """Publish at once, store soon. What is too large is cut to its percent and message, and says so."""
@@ -124,6 +126,21 @@ class Emitter:
         value = self.secrets.get(name, action=self.lease.action, host=host)
         self.redactor.add(value)
         return value
+
+    def count_network(self, sent: int, received: int) -> None:
+        """Add to what the attempt sent and received, in bytes."""
+        with self._lock:
+            before = self._network or (0, 0)
+            self._network = (before[0] + max(0, sent), before[1] + max(0, received))
+
+    def depends_on(self, agent: str) -> None:
+        """Note what the attempt depends on, by the name of its breaker."""
+        self.agent = agent
+
+    @property
+    def network(self) -> tuple[int, int] | None:
+        """Bytes that the attempt sent and received so far; None when nothing was counted."""
+        return self._network
 
     def flush(self) -> None:
         """Write what was gathered. Never raises: progress and logs are not worth failing a step for."""

@@ -69,8 +69,12 @@ class Gating:
         token: CancelToken,
         redactor: Redactor,
         act: Callable[[], Outcome],
+        depends_on: Callable[[str], None] = lambda _name: None,
     ) -> Outcome | Parked:
-        """The outcome of `act` if every gate admits it; the gates that did learn how it went."""
+        """The outcome of `act` if every gate admits it; the gates that did learn how it went.
+
+        `depends_on` is told the name of the breaker that the step goes by, if it has one.
+        """
         if self._is_free(lease, declared):
             return act()
         request = shown_safely(gate_request(lease, declared, params, scope, self.defaults), redactor)
@@ -93,6 +97,8 @@ class Gating:
             if request.waited_on is not None and request.waited_on.startswith("throttle:"):
                 self.wake(request.waited_on, WAVE)
             began = True
+            if request.breaker is not None:
+                depends_on(request.breaker.name)
             outcome = act()
             return outcome
         finally:

@@ -1,8 +1,9 @@
-"""What an attempt uses: time of the processor and memory, measured so that a short attempt pays next to nothing.
+"""What an attempt uses: processor time, memory and network, measured so that a short attempt pays next to nothing.
 
 A pool child runs one attempt at a time, so what its process used is what the attempt used. In a worker of threads the
 time is that of the attempt's thread, without the programs it ran; memory can only be told of the process, in which
-others ran beside it: an estimate, and labelled so.
+others ran beside it: an estimate, and labelled so. What went over the network only an action can tell, see
+`ActionContext.count_network`; where none did, nothing is said of it.
 
 Source: getrusage(2); proc(5), `clear_refs`, for beginning a new peak.
 """
@@ -58,12 +59,18 @@ class Meter:
             self._running.append(measured)
         return measured
 
-    def end(self, measured: Measured) -> JsonObject | None:
-        """What the attempt used, see `schemas.answers.Resources`; None for a short one. On the thread that began it."""
+    def end(
+        self, measured: Measured, *, network: tuple[int, int] | None = None, agent: str | None = None
+    ) -> JsonObject | None:
+        """What the attempt used, see `schemas.answers.Resources`; on the thread that began it.
+
+        None for a short one that used no network. `network`: bytes it sent and received, None when none were counted.
+        `agent`: what it depended on, by the name of its breaker.
+        """
         wall_s = time.perf_counter() - measured.began
         with self._lock:
             self._running.remove(measured)
-        if wall_s < LEAST_WALL_S:
+        if wall_s < LEAST_WALL_S and network is None:
             return None
         own = resource.getrusage(resource.RUSAGE_SELF)
         now = self._process.memory_info().rss
@@ -72,13 +79,18 @@ class Meter:
         highest = max(peak if own.ru_maxrss > measured.maxrss else now, measured.highest_bytes)
         if peak > now * _WORTH_A_NEW_PEAK:
             self._begin_new_peak(peak, now)
-        return {
+        used: JsonObject = {
             "wall_s": round(wall_s, 4),
             "cpu_s": round(max(0.0, self._cpu_s(own) - measured.cpu_s), 4),
             "peak_memory_bytes": highest,
             "of": "process" if self._alone else "thread",
             "estimated": not self._alone,
         }
+        if network is not None:
+            used["sent_bytes"], used["received_bytes"] = network
+        if agent is not None:
+            used["agent"] = agent
+        return used
 
     def look(self) -> None:
         """Note what memory is in use now; called now and then where attempts run beside each other."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestration.actions.alerts import TIMEOUT_S, AlertNews, delivery_id
 from orchestration.actions.context import ActionContext
+from orchestration.actions.network import counted
 from orchestration.actions.outcomes import Permanent, Retryable
 from schemas.alerts import EmailChannel
 
@@ -87,7 +88,7 @@ def _connected(ctx: ActionContext, channel: EmailChannel) -> Iterator[smtplib.SM
                 server.sock.shutdown(socket.SHUT_RDWR)
 
     ctx.on_cancel(cut)
-    with server:
+    with counted(ctx, server.sock) if server.sock is not None else contextlib.nullcontext(), server:
         if channel.security == "starttls":
             server.starttls(context=trust)
         if channel.username and channel.secret:

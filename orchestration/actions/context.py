@@ -35,6 +35,9 @@ class AttemptServices(Protocol):
         Raises Permanent when it is missing, or not for this action or host.
         """
 
+    def count_network(self, sent: int, received: int) -> None:
+        """Add bytes to what the attempt sent and received."""
+
 
 @dataclass
 class CancelToken:
@@ -148,3 +151,10 @@ class ActionContext:
         Raises: Permanent when it does not exist or is not meant for this action or host.
         """
         return self.services.secret(name, host)
+
+    def count_network(self, *, sent: int = 0, received: int = 0) -> None:
+        """Add bytes that the attempt sent and received over the network to what it used, from any thread.
+
+        Only what is known; `orchestration.actions.network.counted` asks the kernel about a socket.
+        """
+        self.services.count_network(sent, received)

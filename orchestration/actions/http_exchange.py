@@ -50,6 +50,7 @@ def exchange(ctx: ActionContext, params: HttpParams) -> JsonObject:
         status = answer["status"]
     finally:
         ctx.token.remove_closer(wire.cut)
+        wire.count(ctx)
         elapsed_ms = round((time.monotonic() - started) * 1000)
         # For the audit, whatever came of it. Path and query may hold what is not for logs.
         extra = {"method": params.method, "host": _host(params.url), "status": status, "duration_ms": elapsed_ms}

@@ -15,6 +15,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from orchestration.actions.context import ActionContext
+from orchestration.actions.network import Tap, count
+
 
 class Wire:
     """The open sockets of one request. `cut` makes a read or write that blocks on one of them fail at once."""
@@ -23,12 +26,14 @@ class Wire:
         # Re-entrant: a stop may arrive as a signal, on the thread that holds it.
         self._lock = threading.RLock()
         self._sockets: list[socket.socket] = []
+        self._taps: list[Tap] = []
         self.is_cut = False
 
     def add(self, opened: socket.socket) -> None:
         """Remember a socket; cut it if the wire was cut before."""
         with self._lock:
             self._sockets.append(opened)
+            self._taps.append(Tap(opened))
             if self.is_cut:
                 _shut(opened)
 
@@ -38,6 +43,13 @@ class Wire:
             self.is_cut = True
             for opened in self._sockets:
                 _shut(opened)
+
+    def count(self, ctx: ActionContext) -> None:
+        """Add what the sockets carried to what the attempt used. At the end: their connections end with it."""
+        with self._lock:
+            taps, self._taps = self._taps, []
+        for tap in taps:
+            count(ctx, tap)
 
 
 class PinnedAdapter(HTTPAdapter):

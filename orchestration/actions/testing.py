@@ -27,6 +27,7 @@ class Recorder:
     pieces: list[tuple[str, str]] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
     secrets_read: list[tuple[str, str | None]] = field(default_factory=list)
+    network: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def log_text(self) -> str:
@@ -50,6 +51,9 @@ class Recorder:
         if name not in self.secrets:
             raise Permanent(f"the secret {name!r} does not exist")
         return self.secrets[name]
+
+    def count_network(self, sent: int, received: int) -> None:
+        self.network.append((sent, received))
 
 
 def make_context(

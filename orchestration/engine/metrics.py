@@ -118,6 +118,11 @@ def _shown(window: str, asked: Window, found: JsonObject) -> JsonObject:
         "trends": [_trend(name, now[name], before[name] if before["ended"] else None) for name in _TRENDS],
         "runs": named("run"),
         "actions": named("action"),
+        "agents": [
+            {"name": name, "measured": row["ended"], **_used(row)}
+            for (kind, name, is_now), row in counts.items()
+            if kind == "agent" and is_now
+        ],
         "queues": named("queue"),
         "workers_by_host": named("host"),
         "waits": waits("reason"),
@@ -157,8 +162,17 @@ def _figures(row: JsonObject, durations: Mapping[int, int], seconds: float) -> J
         "per_minute": round(judged * 60 / seconds, 3) if seconds else 0.0,
         "average_ms": _ms(_share(row.get("duration_s", 0.0), row.get("timed", 0))),
         **_quantiles(durations),
+        **_used(row),
+    }
+
+
+def _used(row: JsonObject) -> JsonObject:
+    """What attempts used together, as far as it was measured; of memory, what the one with most had."""
+    return {
         "cpu_ms": _ms(row.get("cpu_s", 0.0)),
         "peak_memory_bytes": row.get("peak_memory"),
+        "sent_bytes": row.get("sent_bytes", 0),
+        "received_bytes": row.get("received_bytes", 0),
     }
 
 

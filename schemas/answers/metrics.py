@@ -33,7 +33,23 @@ class Quantiles(CamelPart):
     p99_ms: float | None
 
 
-class StepFigures(Quantiles):
+class Used(CamelPart):
+    """What attempts used, as far as it was measured: of the network what actions count, such as `http.request`."""
+
+    cpu_ms: float = Field(description="of all together")
+    peak_memory_bytes: int | None = Field(description="of the attempt with most; null where none was measured")
+    sent_bytes: int = Field(description="over the network, of all together")
+    received_bytes: int
+
+
+class AgentFigures(Used):
+    """What attempts used that depend on the same agent, by the name of its breaker."""
+
+    name: str
+    measured: int = Field(description="attempts; those of a few milliseconds are not measured")
+
+
+class StepFigures(Quantiles, Used):
     """Attempts that ended in the window, by what came of them.
 
     `failed`: the step failed with it. `retried`: failed, and is tried again. `fallbacks`: failed, and something else
@@ -55,8 +71,6 @@ class StepFigures(Quantiles):
     failure_rate: float | None
     per_minute: float = Field(description="steps that completed or failed, a minute")
     average_ms: float | None
-    cpu_ms: float = Field(description="of all together, as far as it was measured")
-    peak_memory_bytes: int | None = Field(description="of the attempt with most; null where none was measured")
 
 
 class NamedFigures(StepFigures):
@@ -293,6 +307,7 @@ class MetricsAnswer(CamelAnswer):
     points: list[Point]
     runs: list[NamedFigures] = Field(description="runs that ended, by what they are for")
     actions: list[NamedFigures]
+    agents: list[AgentFigures]
     queues: list[QueueFigures]
     hosts: list[HostFigures]
     workers: WorkerCounts

@@ -25,6 +25,7 @@ class RecordingServices:
     said: list[Progress] = field(default_factory=list)
     logged: list[tuple[str, str]] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
+    network: list[tuple[int, int]] = field(default_factory=list)
     on_log: Callable[[str], None] = lambda text: None
     on_checkpoint: Callable[[Json], None] = lambda data: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,6 +51,10 @@ class RecordingServices:
         if name not in self.secrets:
             raise Permanent(f"there is no secret {name!r}")
         return self.secrets[name]
+
+    def count_network(self, sent: int, received: int) -> None:
+        with self._lock:
+            self.network.append((sent, received))
 
     @property
     def log_text(self) -> str:

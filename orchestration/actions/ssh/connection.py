@@ -8,13 +8,14 @@ import re
 import shlex
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.actions.context import ActionContext
+from orchestration.actions.network import Tap, count
 from orchestration.actions.outcomes import Permanent, Retryable
 from orchestration.actions.ssh.channels import ChannelReader
 from orchestration.actions.ssh.hostkeys import HostKey, host_name, known_key, pin
@@ -52,9 +53,10 @@ class KeyRefused(Permanent):
 class Host:
     """An open connection. Channels may be opened from several threads."""
 
-    def __init__(self, transport: paramiko.Transport, target: SshTarget) -> None:
+    def __init__(self, transport: paramiko.Transport, target: SshTarget, end: Callable[[], None]) -> None:
         self.transport = transport
         self.target = target
+        self._end = end
 
     def open_script(self, script: str, args: Sequence[str] = (), *, stdin: bytes = b"") -> paramiko.Channel:
         """Start a POSIX sh script on the host; it sees `args` as $2, $3... ($1 is its length) and `stdin` as its input.
@@ -106,6 +108,7 @@ class Host:
         """Close the connection; blocked calls on it end at once."""
         with suppress(Exception):
             self.transport.close()
+        self._end()
 
     @contextmanager
     def _link(self) -> Iterator[None]:
@@ -156,6 +159,7 @@ def open_host(ctx: ActionContext, *, timeout_s: float = CONNECT_S) -> Host:
     except OSError as error:
         raise Retryable(f"{target.address} cannot be reached: {reason_of(error)}") from None
     transport = None
+    tap = Tap(connection)
     try:
         transport = paramiko.Transport(connection)
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
@@ -172,8 +176,9 @@ def open_host(ctx: ActionContext, *, timeout_s: float = CONNECT_S) -> Host:
         if transport is not None:
             transport.close()
         connection.close()
+        count(ctx, tap)
         raise
-    return Host(transport, target)
+    return Host(transport, target, lambda: count(ctx, tap))
 
 
 def _sign_in(transport: paramiko.Transport, target: SshTarget, key: paramiko.PKey) -> None:

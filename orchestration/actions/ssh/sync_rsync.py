@@ -19,6 +19,8 @@ from orchestration.actions.ssh.hostkeys import host_name
 
 _PERCENT = re.compile(rb"\s(\d{1,3})%")
 _FILES = re.compile(r"Number of regular files transferred: ([\d,.]+)")
+_SENT = re.compile(r"Total bytes sent: ([\d,.]+)")
+_RECEIVED = re.compile(r"Total bytes received: ([\d,.]+)")
 _ALL_FILES = re.compile(r"Number of files: [\d,.]+ \(reg: ([\d,.]+)")
 
 
@@ -71,6 +73,8 @@ def copy(
     ctx.raise_if_cancelled()
     if process.returncode != 0:
         raise Retryable(f"rsync ended with status {process.returncode}: {said.strip()[-500:]}")
+    # By its own account; the connection is that of a program, of which nothing is known once it has ended.
+    ctx.count_network(sent=_number(_SENT, said), received=_number(_RECEIVED, said))
     return _number(_FILES, said), _number(_ALL_FILES, said)
 
 

@@ -17,7 +17,8 @@ from messaging.breakers import ValkeyBreakers
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine.metrics import Metrics
 from orchestration.gates.breaker import BreakerState
-from orchestration.store.database import Database
+from orchestration.store.database import Database, as_jsonb
+from schemas.answers.metrics import MetricsAnswer
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start
@@ -79,6 +80,26 @@ def test_the_fleet_is_one_target(
     assert value(found, "perdure_database_up") == value(found, "perdure_valkey_up") == 1
     assert value(found, "perdure_health_score") < 100
     assert {"perdure_workers", "perdure_rate_limit_hits", "perdure_relay_connections"} <= set(found)
+
+
+def test_what_attempts_used_is_told_by_action_and_by_agent(
+    viewer: FlaskClient, operator: FlaskClient, services: Services, worker: Worker, clock: TestClock
+) -> None:
+    worker.run(start(operator, "a"))
+    used = {"cpu_s": 1.5, "peak_memory_bytes": 1000, "sent_bytes": 10, "received_bytes": 300, "agent": "openai"}
+    services.database.execute("UPDATE attempts SET resources = %s", as_jsonb(used))
+    clock.advance(2)
+    Metrics(services.database).fold()
+    found = scrape(viewer)
+    for word, label in (("step", {"action": "work"}), ("agent", {"agent": "openai"})):
+        assert value(found, f"perdure_{word}_cpu_seconds_total", **label) == 1.5
+        assert value(found, f"perdure_{word}_sent_bytes_total", **label) == 10
+        assert value(found, f"perdure_{word}_received_bytes_total", **label) == 300
+    answer = viewer.get("/api/orchestration/metrics?window=1h")
+    (agent,) = MetricsAnswer.model_validate_json(answer.data, extra="forbid", strict=True).agents
+    assert (agent.name, agent.measured, agent.cpu_ms, agent.received_bytes) == ("openai", 1, 1500.0, 300)
+    assert answer.json is not None
+    assert answer.json["actions"][0]["sentBytes"] == 10
 
 
 def test_totals_only_grow(

@@ -129,6 +129,35 @@ def resolve_to_loopback(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> list[st
     return looked_up
 
 
+def test_what_goes_over_the_network_is_counted_with_that_of_redirects(server, other):
+    body = b"y" * 200_000
+    server.answers["/from"] = answer(302, Location=other.url("/to"), Connection="close")
+    other.answers["/to"] = answer(200, body, Connection="close")
+    recorder = Recorder()
+    call(server.url("/from"), recorder=recorder, headers={"X-Long": "h" * 5000})
+    assert len(recorder.network) == 2
+    sent, received = map(sum, zip(*recorder.network, strict=True))
+    # Both requests with their heads, the whole answer: what goes beside it is known to be little.
+    assert 10_000 < sent < 12_000
+    assert len(body) < received < len(body) + 2000
+
+
+def test_tls_is_counted_as_it_went_over_the_wire(tmp_path, monkeypatch):
+    certificate, context = make_certificate(tmp_path, "tls.test")
+    resolve_to_loopback(monkeypatch, "tls.test")
+    server = Server(context)
+    try:
+        server.answers["/x"] = answer(200, b"y" * 100_000)
+        recorder = Recorder()
+        ctx = make_context(recorder, settings={"http_allow": ("127.0.0.1",), "http_ca_bundle": str(certificate)})
+        call_in(ctx, server.url("/x", "tls.test"))
+    finally:
+        server.close()
+    ((sent, received),) = recorder.network
+    assert 300 < sent < 5000
+    assert 100_000 < received < 110_000
+
+
 def test_json_answer_is_parsed_and_the_request_goes_out_as_told(server):
     server.answers["/x"] = answer(201, '{"a": [1, "é"]}', Content_Type="application/json", X_Id="7")
     recorder = Recorder()

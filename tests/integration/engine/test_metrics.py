@@ -16,7 +16,7 @@ from orchestration.core.durations import quantile_s, upper_bound_s
 from orchestration.engine.locks import Locks
 from orchestration.engine.metrics import WINDOWS, Metrics
 from orchestration.gates.gate import GateRequest
-from orchestration.store.database import Database, open_connection
+from orchestration.store.database import Database, as_jsonb, open_connection
 from schemas.flow import LockSpec
 from schemas.statuses import WaitReason
 from tests.support.cost import Meter, load_finished_runs
@@ -335,5 +335,35 @@ def test_what_attempts_used_is_added_up(engine: Harness, clock: TestClock, metri
             n * 1000,
         )
         fold_all(metrics, clock)
-    (action,) = metrics.read("1h")["actions"]
+    found = metrics.read("1h")
+    (action,) = found["actions"]
     assert (action["cpu_ms"], action["peak_memory_bytes"]) == (3000.0, 2000)
+    assert (action["sent_bytes"], action["received_bytes"], found["agents"]) == (0, 0, [])
+
+
+def test_the_network_is_added_up_by_action_host_and_agent(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
+    engine.database.execute(
+        "INSERT INTO workers (id, name, host, boot_id, pid, started_at) "
+        "VALUES ('w1', 'io@a', 'box', 'b', 1, clock_now())"
+    )
+    for n, agent in enumerate(("nlp", "nlp", "vision"), 1):
+        used = {"cpu_s": n, "peak_memory_bytes": n * 1000, "sent_bytes": n * 10, "received_bytes": n * 2**33}
+        engine.finish(engine.claim(engine.start({"key": "a"}, run_id=f"r{n}"), 0))
+        engine.database.execute(
+            "UPDATE attempts SET resources = %s WHERE resources IS NULL", as_jsonb(used | {"agent": agent})
+        )
+        fold_all(metrics, clock)
+    found = metrics.read("1h")
+    everything = (60, 6 * 2**33)
+    for figures in (found["steps"], *found["actions"], *found["queues"]):
+        assert (figures["sent_bytes"], figures["received_bytes"]) == everything
+    assert found["agents"] == [
+        {"name": "nlp", "measured": 2, "cpu_ms": 3000.0, "peak_memory_bytes": 2000,
+         "sent_bytes": 30, "received_bytes": 3 * 2**33},
+        {"name": "vision", "measured": 1, "cpu_ms": 3000.0, "peak_memory_bytes": 3000,
+         "sent_bytes": 30, "received_bytes": 3 * 2**33},
+    ]  # fmt: skip
+    (host,) = found["workers_by_host"]
+    assert (host["name"], host["sent_bytes"], host["received_bytes"]) == ("box", *everything)
+    totals = {row["kind"]: row for row in metrics.totals()["counts"] if row["name"] in ("work", "vision")}
+    assert (totals["action"]["sent_bytes"], totals["agent"]["sent_bytes"]) == (60, 30)

@@ -74,6 +74,29 @@ def test_a_key_that_the_host_does_not_know_is_refused_for_good(sandbox: SandboxH
         greet(sandbox.context(settings={"ssh_keys_dir": None}))
 
 
+def test_what_a_connection_carried_is_counted_once_however_it_ends(sandbox: SandboxHost, proxy: TcpProxy):
+    said = RecordingServices()
+    with connect(sandbox.context(said)) as host:
+        done = host.run("head -c 200000 /dev/zero | tr '\\0' x", timeout_s=30)
+        host.close()
+    ((sent, received),) = said.network
+    assert len(done.stdout) == 200_000
+    # The data, and what signing in and sealing it takes beside it.
+    assert 200_000 < received < 260_000
+    assert 1000 < sent < 40_000
+    refused = RecordingServices()
+
+    def lose_the_link() -> None:
+        with connect(sandbox.context(refused, port=proxy.port)) as host:
+            proxy.cut()
+            host.run("true")
+
+    with pytest.raises(Retryable):
+        lose_the_link()
+    ((sent, received),) = refused.network
+    assert min(sent, received) > 1000
+
+
 def test_without_a_name_the_only_key_is_taken(sandbox: SandboxHost):
     target = sandbox.target().model_copy(update={"key": None})
     assert greet(make_context(host=target, settings=sandbox.settings())) == "hello\n"

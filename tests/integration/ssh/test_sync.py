@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,15 @@ def test_a_directory_goes_there_and_back_and_the_second_time_nothing_is_copied(
         result = sync(sandbox.context(), local=back, remote=remote, method=method, direction="pull")
         assert result.details["copied"] == copied
     assert tree(source.parent / back) == tree(there)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_sync_carries_is_counted(sandbox: SandboxHost, source: Path, method: str):
+    (source / "noise").write_bytes(random.Random(1).randbytes(300_000))
+    said = RecordingServices()
+    sync(sandbox.context(said), local=source.name, remote=f"~/counted {source.name} {method}", method=method)
+    assert 300_000 < sum(sent for sent, _ in said.network) < 700_000
+    assert sum(received for _, received in said.network) > 0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -227,6 +227,20 @@ def test_what_an_attempt_used_is_stored_with_its_end_unless_it_was_short(engine:
         assert (used["of"], used["estimated"]) == ("thread", True)
 
 
+def test_what_went_over_the_network_is_told_also_of_a_short_attempt(engine: Harness) -> None:
+    def work(ctx: Any, params: Any) -> None:
+        if ctx.step_key == "talks":
+            ctx.count_network(sent=10, received=300)
+            ctx.count_network(received=5)
+
+    breaker = {"breaker": {"name": "nlp"}}
+    run = engine.start({"key": "talks"} | breaker, {"key": "silent"} | breaker)
+    make_runner(engine, Line(), work, hand_over_s=60).attempt(run.run_id, 0)
+    talks, silent = [row for (row,) in engine.database.rows("SELECT resources FROM attempts ORDER BY position")]
+    assert (talks["sent_bytes"], talks["received_bytes"], talks["agent"]) == (10, 305, "nlp")
+    assert silent is None
+
+
 def test_what_is_logged_within_an_attempt_names_it_and_shows_no_secret(
     engine: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,16 @@ def test_a_short_attempt_is_not_told_of() -> None:
     assert meter.end(meter.begin()) is None
 
 
+def test_a_short_attempt_is_told_of_when_it_used_the_network() -> None:
+    meter = Meter(alone=False)
+    used = meter.end(meter.begin(), network=(1, 2), agent="nlp")
+    assert used is not None
+    assert (used["sent_bytes"], used["received_bytes"], used["agent"]) == (1, 2, "nlp")
+    measured = meter.begin()
+    time.sleep(0.01)
+    assert {"sent_bytes", "agent"}.isdisjoint(meter.end(measured) or {})
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_time_of_the_processor_is_not_time_that_passed(alone: bool) -> None:
     meter = Meter(alone=alone)

@@ -102,15 +102,19 @@ BEGIN
                count(*) FILTER (WHERE outcome = 'handed_back') AS handed_back, count(took) AS timed,
                coalesce(sum(took), 0) AS duration_s,
                coalesce(sum((resources ->> 'cpu_s')::double precision), 0) AS cpu_s,
-               max((resources ->> 'peak_memory_bytes')::bigint) AS peak_memory
+               max((resources ->> 'peak_memory_bytes')::bigint) AS peak_memory,
+               coalesce(sum((resources ->> 'sent_bytes')::bigint), 0) AS sent_bytes,
+               coalesce(sum((resources ->> 'received_bytes')::bigint), 0) AS received_bytes
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action), ('queue', e.queue), ('host', e.host),
-                                        ('reason', e.reason), ('on', e.waited_on)) k(kind, name)
+                                        ('reason', e.reason), ('on', e.waited_on),
+                                        ('agent', left(e.resources ->> 'agent', 300))) k(kind, name)
          WHERE k.name IS NOT NULL GROUP BY 1, 2, 3
     ), counts AS (
         INSERT INTO metrics_counts AS m
         SELECT s.span, span_start(s.span, c.at), c.kind, c.name, sum(c.ended), sum(c.completed), sum(c.failed),
                sum(c.retried), sum(c.fallbacks), sum(c.skipped), sum(c.cancelled), sum(c.waiting), sum(c.lost),
-               sum(c.handed_back), sum(c.timed), sum(c.duration_s), sum(c.cpu_s), max(c.peak_memory)
+               sum(c.handed_back), sum(c.timed), sum(c.duration_s), sum(c.cpu_s), max(c.peak_memory),
+               sum(c.sent_bytes), sum(c.received_bytes)
           FROM counted c, spans s WHERE s.span <> 'minute' OR c.at >= kept GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
@@ -119,7 +123,9 @@ BEGIN
                    cancelled = m.cancelled + excluded.cancelled, waiting = m.waiting + excluded.waiting,
                    lost = m.lost + excluded.lost, handed_back = m.handed_back + excluded.handed_back,
                    timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s,
-                   cpu_s = m.cpu_s + excluded.cpu_s, peak_memory = greatest(m.peak_memory, excluded.peak_memory)
+                   cpu_s = m.cpu_s + excluded.cpu_s, peak_memory = greatest(m.peak_memory, excluded.peak_memory),
+                   sent_bytes = m.sent_bytes + excluded.sent_bytes,
+                   received_bytes = m.received_bytes + excluded.received_bytes
     ), sorted AS (
         SELECT e.at, k.kind, k.name, duration_bucket(e.took) AS bucket, count(*) AS n
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action)) k(kind, name)
@@ -179,7 +185,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION metric_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY['total', 'action', 'queue', 'host', 'reason', 'on', 'run']
+    SELECT ARRAY['total', 'action', 'agent', 'queue', 'host', 'reason', 'on', 'run']
 $$;
 
 -- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, the
@@ -250,7 +256,8 @@ BEGIN
                        sum(m.failed) AS failed, sum(m.retried) AS retried, sum(m.fallbacks) AS fallbacks,
                        sum(m.skipped) AS skipped, sum(m.cancelled) AS cancelled, sum(m.waiting) AS waiting,
                        sum(m.lost) AS lost, sum(m.handed_back) AS handed_back, sum(m.timed) AS timed,
-                       sum(m.duration_s) AS duration_s, sum(m.cpu_s) AS cpu_s, max(m.peak_memory) AS peak_memory
+                       sum(m.duration_s) AS duration_s, sum(m.cpu_s) AS cpu_s, max(m.peak_memory) AS peak_memory,
+                       sum(m.sent_bytes) AS sent_bytes, sum(m.received_bytes) AS received_bytes
                   FROM (SELECT * FROM metrics_counts
                          WHERE span = p_span AND kind = ANY (metric_kinds()) AND at >= since
                         UNION ALL

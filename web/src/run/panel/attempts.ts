@@ -68,8 +68,10 @@ const nowWaits = (step: StepState, reason: WaitReason): string => {
 };
 
 /** What an attempt used, in words, and what they leave out. */
-export function usedWords(used: Used): { cpu: string; memory: string; hint: string } {
+export function usedWords(used: Used): { cpu: string; memory: string; network: string | null; hint: string } {
+  const { sent_bytes: sent, received_bytes: received } = used;
   return {
+    network: sent == null || received == null ? null : `${bytes(sent)} sent, ${bytes(received)} received`,
     cpu: `${duration(used.cpu_s * 1000)} CPU`, memory: `${used.estimated ? "about " : ""}${bytes(used.peak_memory_bytes)}`,
     hint: used.of === "process"
       ? "Processor time with that of the programs it ran, and the most memory its process had."
