@@ -17,13 +17,14 @@ from schemas.statuses import RunStatus, StepStatus, WaitReason
 
 
 class EventType(StrEnum):
-    """Kinds of events. `text` is a piece of a token stream, with its offset."""
+    """Kinds of events."""
 
     RUN = "run"
     STEP = "step"
     PROGRESS = "progress"
     LOG = "log"
     TEXT = "text"
+    NOTICE = "notice"
 
 
 class RunEvent(BaseModel):
@@ -79,7 +80,37 @@ class LogEvent(BaseModel):
     text: str
 
 
-Event = RunEvent | StepEvent | ProgressEvent | LogEvent
+class TextEvent(BaseModel):
+    """A piece of what a step writes: from `offset` characters on, its text is `text`, and there is no more of it yet.
+
+    An attempt that goes on from what another wrote begins where that was stored; one that begins anew has offset 0.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.TEXT
+    index: int
+    key: str
+    attempt: int
+    offset: int
+    text: str
+
+
+class NoticeEvent(BaseModel):
+    """Something that people who watch should be told at once; nothing in the state depends on it.
+
+    `notice` names what kind, such as `agent_mixing`; `index` and `key` the step it is about, if it is about one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.NOTICE
+    notice: str
+    message: str
+    index: int | None = None
+    key: str | None = None
+    error: bool = False
+
+
+Event = RunEvent | StepEvent | ProgressEvent | LogEvent | TextEvent | NoticeEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from orchestration.core.decide import (
 from orchestration.core.fallbacks import unfold_fallbacks
 from orchestration.core.references import resolve
 from orchestration.core.storable import storable
+from orchestration.engine.attempts import RESULT_BYTES
 from orchestration.engine.leases import Lease
 from orchestration.engine.planning import Actions, check_action, plan_unfolded
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
@@ -40,7 +41,6 @@ from workers.gating import Gating, Parked
 
 log = logging.getLogger("perdure.runner")
 
-RESULT_BYTES = 256 * 1024
 DETAILS_BYTES = 16 * 1024
 LONGEST_DELAY_S = 7 * 86_400.0
 
@@ -111,6 +111,7 @@ class Acting:
             params=lease.run_params,
             results=Results(lease.reads, emitter.result),
             restored=lease.checkpoint,
+            written=lease.written,
             deadline=lease.claimed_at + timedelta(seconds=lease.timeout_s),
             host=lease.host if declared.needs_host else None,
             settings=self.action_settings,

@@ -16,6 +16,7 @@ from orchestration.secrets import SecretStore
 from schemas.events import LogEvent, ProgressEvent
 from schemas.json import Json, JsonObject
 from schemas.progress import Progress
+from workers.texts import PACE, Text, TextPace
 
 log = logging.getLogger("perdure.emitter")
 
@@ -69,6 +70,7 @@ class Emitter:
         flusher: Flusher,
         secrets: SecretStore,
         redactor: Redactor,
+        pace: TextPace = PACE,
     ) -> None:
         self.lease = lease
         self.attempts = attempts
@@ -85,6 +87,7 @@ class Emitter:
         self._log_full = False
         # One for each level: what a secret is cut into arrives on one of the standard streams, not across them.
         self._streams: dict[str, RedactingStream] = {}
+        self._text = Text(lease, attempts, events, redactor, pace)
 
     def progress(self, progress: Progress) -> None:
         """Publish at once, store soon. What is too large is cut to its percent and message, and says so."""
@@ -106,6 +109,16 @@ class Emitter:
         for start in range(0, len(text), MAX_LOG_PIECE):
             self._log_piece(text[start : start + MAX_LOG_PIECE], storable_text(level, 20))
 
+    def write(self, text: str) -> None:
+        """Publish at once, store as the pace says. Raises: TooLarge past the largest text."""
+        self._text.write(text)
+        self.flusher.mark(self)
+
+    def rewrite(self, text: str) -> None:
+        """Put another text in place of what was written. Raises: TooLarge."""
+        self._text.rewrite(text)
+        self.flusher.mark(self)
+
     def checkpoint(self, data: Json) -> None:
         """Store under the fence; waits for PostgreSQL. Raises: LeaseLost, TooLarge, StoreUnavailable."""
         self.attempts.save_checkpoint(self.lease, self.redactor.json(storable(data, max_bytes=CHECKPOINT_BYTES)))
@@ -125,8 +138,8 @@ class Emitter:
         self.redactor.add(value)
         return value
 
-    def flush(self) -> None:
-        """Write what was gathered. Never raises: progress and logs are not worth failing a step for."""
+    def flush(self, *, whole: bool = False) -> None:
+        """Write what was gathered, of a text what is due, or the `whole`. Never raises: no step fails for this."""
         # Whoever comes second waits until the first has written: after `close` nothing is on its way.
         with self._flushing:
             with self._lock:
@@ -134,6 +147,7 @@ class Emitter:
                 pieces, self._pieces = self._pieces, []
                 self._waiting = 0
             try:
+                self._save_text(whole)
                 self._write(progress, pieces)
             except StoreUnavailable:
                 self._put_back(progress, pieces)
@@ -146,8 +160,15 @@ class Emitter:
         with self._lock:
             for level, stream in self._streams.items():
                 self._take(stream.flush(), level)
-        self.flush()
-        return not self._pieces
+        self._text.end()
+        self.flush(whole=True)
+        return not self._pieces and not self._text.is_dirty
+
+    def _save_text(self, whole: bool) -> None:
+        if whole or self._text.is_due():
+            self._text.save()
+        elif self._text.is_dirty:
+            self.flusher.mark(self)
 
     def _write(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
         if progress is not None:

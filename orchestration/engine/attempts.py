@@ -24,6 +24,7 @@ from schemas.statuses import RunStatus
 log = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 256 * 1024
+RESULT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,15 @@ class Attempts:
         if not self.database.call(
             "SELECT save_checkpoint(%s, %s, %s, %s)", lease.run, lease.position, lease.attempt, text
         ):
+            raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over")
+
+    def save_text(self, lease: Lease, offset: int, text: str) -> None:
+        """Store that what the attempt writes is `text` from `offset` characters on.
+
+        Raises: LeaseLost, StoreUnavailable.
+        """
+        values = (lease.run, lease.position, lease.attempt, offset, text)
+        if not self.database.transition("save_text", "bigint, integer, integer, integer, text", *values):
             raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over")
 
     def save_progress(self, lease: Lease, document: JsonObject) -> None:

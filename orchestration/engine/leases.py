@@ -52,6 +52,7 @@ class Lease:
     created_role: str
     host: SshTarget | None
     checkpoint: Json
+    written: str
     signal: JsonObject | None
     reads: JsonObject
     priority: int
@@ -142,6 +143,7 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         claimed_at=datetime.fromisoformat(step["now"]),
         version=version,
         checkpoint=step["checkpoint"],
+        written=step["written"] or "",
         signal=step["signal"],
         reads=step["reads"] or {},
         flow=policy.get("flow"),

@@ -44,6 +44,7 @@ def make_lease(**changes: Any) -> Lease:
         "created_role": "operator",
         "host": None,
         "checkpoint": None,
+        "written": "",
         "signal": None,
         "reads": {},
         "priority": 5,
@@ -65,6 +66,7 @@ class Store:
         self.limit = limit
         self.progress: list[JsonObject] = []
         self.log: list[tuple[int, str, str]] = []
+        self.text = ""
         self.writes = 0
         self.open = threading.Event()
         self.open.set()
@@ -73,6 +75,11 @@ class Store:
     def save_progress(self, _lease: Lease, document: JsonObject) -> None:
         self._enter()
         self.progress.append(document)
+
+    def save_text(self, _lease: Lease, offset: int, text: str) -> None:
+        self._enter()
+        assert offset <= len(self.text)
+        self.text = self.text[:offset] + text
 
     def save_log(self, _lease: Lease, pieces: Sequence[tuple[int, str, str]]) -> bool:
         self._enter()
