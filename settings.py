@@ -118,6 +118,11 @@ class Access(_Group):
         pattern=r"^\d+\s*/\s*\d*\s*(second|minute|hour|day)s?$",
         description="starts of runs a caller may ask for",
     )
+    chat_rate_limit: str = Field(
+        "60/minute",
+        pattern=r"^\d+\s*/\s*\d*\s*(second|minute|hour|day)s?$",
+        description="answers of models a caller may ask for",
+    )
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
 
 
@@ -273,6 +278,18 @@ class Actions(_Group):
     shell_command_enabled: bool = Field(False, description="admins may use `shell.command`")
 
 
+class Chats(_Group):
+    """How answers of models are written. `docs/chat-filters.md` is about the filters."""
+
+    chat_store_s: float = Field(2.0, ge=0.1, le=60, description="a growing text is stored after so many seconds")
+    chat_store_tokens: int = Field(100, ge=1, le=10_000, description="or so many pieces (tokens, as models send them)")
+    chat_filters: Words = Field((), description="filters that every answer passes, before those that were asked for")
+    chat_filter_options: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='options of filters by name, such as `{"trim_context": {"max_tokens": 8000}}`',
+    )
+
+
 class Agents(_Group):
     """Bounds for agents and chats."""
 
@@ -296,12 +313,12 @@ class Testing(_Group):
         return self
 
 
-class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
+class Settings(Testing, Agents, Chats, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
     """All settings. `load_settings()` reads them; tests may name single fields."""
 
     @field_validator(
         "actions", "allowed_origins", "trusted_proxies", "ssh_hosts", "repository_schemes", "http_allow",
-        "python_callables", mode="before",
+        "python_callables", "chat_filters", mode="before",
     )  # fmt: skip
     @classmethod
     def _split_words(cls, value: object) -> object:
@@ -351,7 +368,18 @@ class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access,
         return _local_url(self.host, self.relay_port)
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Flow, Alerting, Workflow, Actions, Agents, Testing)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    Servers,
+    Access,
+    Work,
+    Flow,
+    Alerting,
+    Workflow,
+    Actions,
+    Chats,
+    Agents,
+    Testing,
+)
 
 
 def load_settings(*, attach: bool = True, **fields: Any) -> Settings:

@@ -112,6 +112,7 @@ class Acting:
             results=Results(lease.reads, emitter.result),
             restored=lease.checkpoint,
             written=lease.written,
+            written_until=lease.written_until,
             deadline=lease.claimed_at + timedelta(seconds=lease.timeout_s),
             host=lease.host if declared.needs_host else None,
             settings=self.action_settings,

@@ -26,6 +26,7 @@ from orchestration.gates import BreakerGate, RateLimitGate
 from orchestration.gates.breaker import BreakerState, Change
 from orchestration.gates.load import LoadGate
 from orchestration.gates.retry_budget import RetryBudgetGate
+from orchestration.models.registry import ModelRegistry
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
 from schemas.flow import read_rate
@@ -38,6 +39,7 @@ from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.runner import FaultHook, Runner
 from workers.task_events import TaskEvents
+from workers.texts import TextPace
 from workers.tracing import AttemptTraces
 
 if TYPE_CHECKING:
@@ -109,6 +111,7 @@ class WorkerProcess:
             task_events=TaskEvents(app, hostname),
             meter=self.meter,
             traces=AttemptTraces(tracing) if tracing is not None else None,
+            text_pace=TextPace(settings.chat_store_s, settings.chat_store_tokens),
         )
 
     def attempt(self, run_id: str, position: int) -> None:
@@ -129,7 +132,17 @@ class WorkerProcess:
 def action_settings(settings: Settings) -> Mapping[str, Any]:
     """The settings that actions may read."""
     values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
-    return values | {"known_hosts": settings.data_dir / "known_hosts"}
+    return values | {
+        "known_hosts": settings.data_dir / "known_hosts",
+        "models": ModelRegistry(),
+        "chat_filter_options": filter_options(settings),
+    }
+
+
+def filter_options(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """What settings say of the filters of chats, by their names."""
+    trimmed = {"max_tokens": settings.context_window_limit} | settings.chat_filter_options.get("trim_context", {})
+    return {**settings.chat_filter_options, "trim_context": trimmed}
 
 
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:

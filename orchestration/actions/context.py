@@ -91,6 +91,8 @@ class ActionContext:
     services: AttemptServices
     token: CancelToken
     signal: JsonObject | None = None
+    written_until: str = ""
+    """Why the attempt that wrote `written` ended: `lost`, `handed_back`, or the code of its failure."""
 
     @property
     def idempotency_key(self) -> str:
@@ -131,8 +133,8 @@ class ActionContext:
         """Add to the text that the step writes, such as what a model answers, piece by piece.
 
         Who watches gets each piece at once. It is stored every 2 s or 100 pieces, and as the attempt ends in any way;
-        after a lost worker the next attempt finds it as `written` and goes on from there, or begins anew with
-        `rewrite("")`.
+        the next attempt finds it as `written`, and why it ends there as `written_until`. It goes on from there, with
+        `rewrite(written)` first since readers may have seen more than was stored, or begins anew with `rewrite("")`.
         Raises: TooLarge past 240 KiB.
         """
         self.services.write(text)

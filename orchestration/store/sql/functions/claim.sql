@@ -76,16 +76,19 @@ CREATE OR REPLACE FUNCTION describe_claim(s steps, p_now timestamptz) RETURNS js
 DECLARE
     saved    jsonb;
     written  text;
+    until    text;
 BEGIN
     IF s.attempt > 1 THEN
         SELECT c.data INTO saved FROM checkpoints c WHERE c.run_id = s.run_id AND c.position = s.position;
-        SELECT t.text INTO written FROM texts t WHERE t.run_id = s.run_id AND t.position = s.position;
+        SELECT t.text, CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END INTO written, until
+          FROM texts t LEFT JOIN attempts a ON a.run_id = t.run_id AND a.position = t.position AND a.attempt = t.attempt
+         WHERE t.run_id = s.run_id AND t.position = s.position;
     END IF;
     RETURN (
         SELECT json_build_object(
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
             'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'label', d.label, 'params', d.params, 'policy', d.policy,
-            'checkpoint', saved, 'written', written,
+            'checkpoint', saved, 'written', written, 'written_until', until,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)
           FROM step_documents d WHERE d.run_id = s.run_id AND d.position = s.position);
