@@ -126,8 +126,9 @@ class Acting:
             case Expand():
                 result: Json = {"message": returned.message, "details": returned.details}
                 return Succeeded(storable(result, max_bytes=RESULT_BYTES), self._expansion(lease, returned))
-            case Result(message, details):
-                return Succeeded(storable({"message": message, "details": details}, max_bytes=RESULT_BYTES))
+            case Result(message, details, prose):
+                kept = storable({"message": message, "details": details}, max_bytes=RESULT_BYTES)
+                return Succeeded(kept, prose=prose)
             case _:
                 return Succeeded(storable(returned, max_bytes=RESULT_BYTES))
 

@@ -240,6 +240,8 @@ class Runner:
 def redacted(outcome: Outcome, redactor: Redactor) -> Outcome:
     """The outcome as it may be stored and shown."""
     match outcome:
+        case Succeeded(result, None, prose=True):
+            return Succeeded(redactor.prose(result))
         case Succeeded(result, expand):
             return Succeeded(redactor.json(result), redactor.json(expand))
         case Failed(error, permanent, after_s):

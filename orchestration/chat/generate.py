@@ -167,7 +167,6 @@ class _Answer:
         usage = self._usage(text, request)
         details: JsonObject = {
             "text": text,
-            "characters": len(text),
             "model": model,
             "finish_reason": self.finish_reason,
             "usage": usage.model_dump(mode="json"),
@@ -175,7 +174,7 @@ class _Answer:
         }
         if self.filters.notes:
             details["filters"] = self.filters.notes
-        return Result(headline(text), details)
+        return Result(headline(text), details, prose=True)
 
     def _take(self, delta: Delta) -> None:
         self.ctx.raise_if_cancelled()
