@@ -19,7 +19,7 @@ PAUSE_S = 0.3
 class Reader:
     """Follows one message.
 
-    `text` is all of it so far, `joined` counts connections, and `rewritten` how often what was read became another text.
+    `text` is all of it so far, `joined` counts connections, `rewritten` how often what was read became another text.
     """
 
     def __init__(self, client: Client, message_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The demo of chat: an answer that outlives its worker, is read from elsewhere and stopped; agents together, and apart."""
+"""The demo of chat: an answer outlives its worker, one is stopped, and agents answer together and apart."""
 
 from __future__ import annotations
 
@@ -58,10 +58,9 @@ def _outlive(client: Client, conversation: str, data_dir: Path) -> None:
     _need(done["status"] == "completed", f"the answer {done['status']}")
     stored = client.get(f"/api/chat/messages/{asked['id']}")
     _need(stored["text"] == reader.text, "what was read is not what is stored")
-    taken = f"attempt {stored['step']['attempt']} wrote its end"
-    print_line(
-        f"completed after {time.monotonic() - began:.1f} s, {taken}: {len(reader.text)} characters, each read once"
-    )
+    took, attempt = time.monotonic() - began, stored["step"]["attempt"]
+    again = "begun anew once" if reader.rewritten else "none read twice"
+    print_line(f"completed after {took:.1f} s by attempt {attempt}: {len(reader.text)} characters, {again}")
 
 
 def _stop(client: Client, conversation: str) -> None:
