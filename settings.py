@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from config_file import read_config_file
 from schemas.alerts import check_rules, read_channels
 from schemas.flow import BreakerSpec, read_rate
+from schemas.model_providers import RESERVED, passwords, read_mixtures, read_providers
 
 ROOT = Path(__file__).resolve().parent
 ENV_PREFIX = "PERDURE_"
@@ -131,7 +132,7 @@ class Work(_Group):
 
     worker_threads: int = Field(16, ge=1, le=1000, description="I/O steps at once (the worker `io` of `up`)")
     interactive_threads: int = Field(
-        8, ge=1, le=1000, description="steps at once of interactive runs (the worker `interactive` of `up`)"
+        64, ge=1, le=1000, description="steps at once of interactive runs, such as answers (the worker `interactive`)"
     )
     worker_processes: int = Field(2, ge=1, le=256, description="killable steps at once (the worker `cpu` of `up`)")
     disable_task_worker: bool = Field(
@@ -290,6 +291,55 @@ class Chats(_Group):
     )
 
 
+class Models(_Group):
+    """Which language models there are ([models](models.md))."""
+
+    model_providers: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="endpoints that speak OpenAI's chat completions, such as "
+        '`{"openai": {"base_url": "https://api.openai.com/v1", "secret": "openai", "models": ["gpt-5"]}}`; '
+        "`model_providers:` in YAML",
+    )
+    demo_models: bool = Field(
+        True, description="offer the built-in `demo/...`, which are no language models (docker-compose.yml: 0)"
+    )
+    mixtures: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='mixtures of agents by name, such as `{"team": {"proposers": ["openai/gpt-5", "local/qwen3"], '
+        '"aggregator": "openai/gpt-5"}}`; `mixtures:` in YAML',
+    )
+    default_model: str = Field("", description="who answers where nobody is named; empty: the first one listed")
+    server_side_orchestration: bool = Field(
+        True,
+        validation_alias=AliasChoices("PERDURE_SERVER_SIDE_ORCHESTRATION", "ENABLE_SERVER_SIDE_ORCHESTRATION"),
+        description="answers are durable runs (also `ENABLE_SERVER_SIDE_ORCHESTRATION`); 0: they are passed through, "
+        "and end with the connection of who asked",
+    )
+
+    @field_validator("model_providers")
+    @classmethod
+    def _providers_can_be_read(cls, providers: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+        read_providers(providers)
+        return providers
+
+    @field_validator("mixtures")
+    @classmethod
+    def _mixtures_can_be_read(cls, mixtures: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+        read_mixtures(mixtures)
+        return mixtures
+
+    @model_validator(mode="after")
+    def _providers_are_there(self) -> Models:
+        mixtures = read_mixtures(self.mixtures).values()
+        named = [name for mixture in mixtures for name in (*mixture.proposers, mixture.aggregator)]
+        for name in (*named, *([self.default_model] if self.default_model else [])):
+            provider = name.partition("/")[0]
+            if provider not in self.model_providers and provider not in RESERVED:
+                raise ValueError(f"the model {name!r} is of no provider in {ENV_PREFIX}MODEL_PROVIDERS")
+        return self
+
+
 class Agents(_Group):
     """Bounds for agents and chats."""
 
@@ -313,7 +363,7 @@ class Testing(_Group):
         return self
 
 
-class Settings(Testing, Agents, Chats, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
+class Settings(Testing, Agents, Models, Chats, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
     """All settings. `load_settings()` reads them; tests may name single fields."""
 
     @field_validator(
@@ -354,8 +404,9 @@ class Settings(Testing, Agents, Chats, Actions, Workflow, Alerting, Flow, Work, 
 
     def own_secrets(self) -> tuple[str, ...]:
         """The values among these settings that no log may show."""
-        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url, self.otel_endpoint))
-        return tuple(unquote(secret) for secret in (*passwords, self.admin_token, self.metrics_token) if secret)
+        of_urls = (urlsplit(url).password for url in (self.database_url, self.redis_url, self.otel_endpoint))
+        found = (*of_urls, *passwords(self.model_providers), self.admin_token, self.metrics_token)
+        return tuple(unquote(secret) for secret in found if secret)
 
     @property
     def web_url(self) -> str:
@@ -377,6 +428,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     Workflow,
     Actions,
     Chats,
+    Models,
     Agents,
     Testing,
 )
@@ -398,6 +450,8 @@ def load_settings(*, attach: bool = True, **fields: Any) -> Settings:
             settings = settings.model_copy(update=missing)
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_sentences(error))) from error
+    except SettingsError as error:  # it names the field; what it is raised from quotes the value
+        raise SettingsInvalid(f"{error}: it is not JSON") from None
     return settings
 
 

@@ -42,9 +42,13 @@ OnClose = Callable[[Callable[[], None]], None]
 class LanguageModel(Protocol):
     """A provider of models."""
 
-    name: str
-    continues: bool
-    """Whether its models go on from a `prefix`, so that an answer that lost its worker is taken up in its middle."""
+    @property
+    def name(self) -> str:
+        """The provider's name, as in `provider/model`."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether its models go on from a `prefix`, so that an answer that lost its worker is taken up again."""
 
     def stream(self, request: ModelRequest, on_close: OnClose) -> Iterator[Delta]:
         """Ask, and yield what is answered as it comes. Closing the iterator closes the connection.
@@ -52,6 +56,7 @@ class LanguageModel(Protocol):
         Raises: orchestration.actions.outcomes.Retryable for what may pass (with `after` where the provider said so),
         Permanent for what will not; the code says what kind: `model.rate_limited`, `model.unavailable`,
         `model.timeout`, `model.cut_off`, `model.malformed`, `model.refused`, `model.unauthorized`, `model.unknown`.
+        ActionCancelled once what `on_close` was given has been called.
         """
 
     def models(self) -> Sequence[str]:
