@@ -9,6 +9,8 @@ from api.relay.access import Access
 from api.relay.admission import Admission
 from api.relay.figures import Figures, figures_blueprint
 from api.relay.hub import Hub
+from api.relay.message_feed import MessageFeeds
+from api.relay.message_routes import messages_blueprint
 from api.relay.metrics_feed import figures_source
 from api.relay.native import NativeDatabase, NativeThreads
 from api.relay.polling import state_blueprint
@@ -18,6 +20,7 @@ from api.relay.sse import events_blueprint
 from api.relay.states import States
 from api.security import allowed_origins, secure
 from messaging.reading import StreamReader
+from orchestration.chat.reading import Conversations
 from orchestration.engine.queries import Queries
 from settings import Settings
 
@@ -30,6 +33,7 @@ def create_relay(settings: Settings) -> Flask:
     database = NativeDatabase(settings.database_url, name="perdure-relay")
     hub = Hub(StreamReader(settings.redis_url, name="perdure-relay"))
     states = States(hub, Queries(database), threads)
+    feeds = MessageFeeds(hub, Conversations(database), threads)
     admission = Admission(database, threads)
     access = Access(admission, cookie=session_cookie_name(settings), origins=allowed_origins(settings))
 
@@ -40,6 +44,7 @@ def create_relay(settings: Settings) -> Flask:
     secure(app, settings)
     app.register_blueprint(events_blueprint(access, hub, states))
     app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
+    app.register_blueprint(messages_blueprint(access, feeds))
     app.add_url_rule("/healthz", view_func=_healthz)
     figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states, source))
     app.register_blueprint(figures_blueprint(settings, access, figures))

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from api.refusal import Refusal
+from orchestration import errors
 from orchestration.errors import PerdureError, StoreUnavailable, StreamUnavailable
 from schemas.json import JsonObject
 
 log = logging.getLogger(__name__)
+
+STATUSES: Mapping[type[PerdureError], int] = {
+    errors.UnknownRun: 404,
+    errors.UnknownMessage: 404,
+    errors.TooLarge: 413,
+    errors.NotAllowed: 403,
+    errors.IllegalControl: 409,
+    errors.RunExists: 409,
+    errors.RunActive: 409,
+}
 
 
 def problem_of(error: Exception) -> JsonObject:
@@ -24,10 +36,12 @@ def problem_of(error: Exception) -> JsonObject:
         case StoreUnavailable() | StreamUnavailable():
             return _problem(503, error.code, "this cannot be read just now", mend="try again in a few seconds")
         case PerdureError():
-            return _problem(400, error.code, error.message, where=error.where, mend=error.mend)
+            return _problem(
+                STATUSES.get(type(error), 400), error.code, error.message, where=error.where, mend=error.mend
+            )
         case HTTPException() if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
             phrase = HTTPStatus(error.code).phrase
-            mend = "the relay answers /workflow/events, /workflow/state and /socket.io; all else is at the web address"
+            mend = "the relay answers what docs/live-channel.md and /v1 list; all else is at the web address"
             return _problem(error.code, phrase.lower().replace(" ", "_"), phrase, mend=mend)
     error_id = secrets.token_hex(6)
     log.error("error %s", error_id, exc_info=error)
