@@ -247,6 +247,8 @@ class Message(BaseModel):
     model: str | None
     run_id: str | None
     battle: str | None
+    vote: Vote | None = Field(None, description="what was thought of its battle, once somebody has voted")
+    agents: int = Field(0, description="how many proposals it is made of: read the message itself for them")
     step: StepShown | None = None
     attempt: int | None = None
     position: str | None = None

@@ -83,7 +83,8 @@ class LogEvent(BaseModel):
 class TextEvent(BaseModel):
     """A piece of what a step writes: from `offset` characters on, its text is `text`, and there is no more of it yet.
 
-    An attempt that goes on from what another wrote begins where that was stored; one that begins anew has offset 0.
+    The first piece of an attempt has offset 0; one that goes on from what another wrote says that again with it.
+    `edition` counts how often this attempt has put another text in place of what was written.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +92,7 @@ class TextEvent(BaseModel):
     index: int
     key: str
     attempt: int
+    edition: int = 0
     offset: int
     text: str
 

@@ -43,10 +43,15 @@ class Text:
         self._events = events
         self._pace = pace
         self._redactor = redactor
-        self._stream = redactor.stream()
+        # A model's answer may speak of passwords and tokens: what only looks like a secret is not masked in it.
+        self._stream = redactor.stream(guess=False)
         self._lock = threading.Lock()
         self._length = len(lease.written)
         self._size = size_bytes(lease.written)
+        self._edition = 0
+        # What another attempt wrote and this one goes on from: said again with the first piece. Readers may have heard
+        # of more, or of another text, that was lost with that attempt.
+        self._repeated = lease.written
         # What is not stored yet: `_unsaved` stands behind the first `_saved` characters.
         self._saved = self._length
         self._unsaved: list[str] = []
@@ -60,12 +65,17 @@ class Text:
             self._add(self._stream.feed(text))
 
     def rewrite(self, text: str) -> None:
-        """Put another text in place of all that was written."""
+        """Put another text in place of all that was written. Raises: TooLarge, what was written stays then."""
         with self._lock:
-            self._stream = self._redactor.stream()
+            clean = self._redactor.text(text, guess=False)
+            if size_bytes(storable_text(clean, len(clean))) > MAX_BYTES:
+                raise TooLarge(f"a text of more than {MAX_BYTES} bytes")
+            self._stream = self._redactor.stream(guess=False)
             self._length = self._size = self._saved = 0
+            self._edition += 1
+            self._repeated = ""
             self._unsaved = []
-            self._add(self._stream.feed(text) + self._stream.flush(), always=True)
+            self._add(clean, always=True)
 
     def end(self) -> None:
         """Let out what was kept back."""
@@ -89,9 +99,10 @@ class Text:
             if not self._dirty:
                 return
             offset, pieces, self._unsaved, self._dirty = self._saved, self._unsaved, [], False
+            edition = self._edition
             self._saved, self._saved_at = self._length, time.monotonic()
         try:
-            self._attempts.save_text(self._lease, offset, "".join(pieces))
+            self._attempts.save_text(self._lease, offset, "".join(pieces), edition=edition)
         except (LeaseLost, StoreRefused) as error:
             log.warning("text not stored: %s", error, extra={"run_id": self._lease.run_id, "step": self._lease.key})
         except StoreUnavailable:
@@ -103,19 +114,21 @@ class Text:
             raise
 
     def _add(self, text: str, always: bool = False) -> None:
-        clean = storable_text(text, MAX_BYTES)
+        clean = storable_text(text, len(text))
         if not clean and not always:
             return
-        size = size_bytes(clean)
+        size = size_bytes(clean) - 2  # without its quotes: a piece may be a single letter
         if self._size + size > MAX_BYTES:
             raise TooLarge(f"a text of more than {MAX_BYTES} bytes")
         self._size += size
+        repeated, self._repeated = self._repeated, ""
         event = TextEvent(
             index=self._lease.position,
             key=self._lease.key,
             attempt=self._lease.attempt,
-            offset=self._length,
-            text=clean,
+            edition=self._edition,
+            offset=self._length - len(repeated),
+            text=repeated + clean,
         )
         self._length += len(clean)
         self._unsaved.append(clean)

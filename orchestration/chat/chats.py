@@ -9,27 +9,32 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from orchestration.chat.filters import check_filters
 from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixture
 from orchestration.core.storable import storable_text
 from orchestration.engine.planning import fingerprint
 from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
 from orchestration.errors import IllegalControl, InvalidChat, RunExists, UnknownConversation, UnknownMessage
-from orchestration.ports import Actor
+from orchestration.ports import Actor, EventSink
 from orchestration.store.database import Database
 from schemas.chat import (
     MAX_CONTEXT_MESSAGES,
+    MAX_FILTERS,
     ChatAnswer,
     ChatContext,
     ChatModel,
     ChatRequest,
     ChatRole,
     ContextMessage,
+    ConversationChange,
     Mixture,
     ModelParameters,
     RegenerateRequest,
 )
+from schemas.events import NoticeEvent
 from schemas.json import JsonObject
 
+AGENT_MIXING = "agent_mixing"
 TITLE_LENGTH = 80
 CheckModel = Callable[[str], None]
 
@@ -43,22 +48,29 @@ class Said:
 
 
 class Chats:
-    """Chatting, on one database. `check_model` raises InvalidChat for a model that no provider offers."""
+    """Chatting, on one database. `check_model` raises InvalidChat for a model that no provider offers.
+
+    `events`: whoever watches is told at once that a mixture is at work.
+    """
 
     def __init__(
         self,
         database: Database,
         starts: Starts,
+        events: EventSink,
         *,
         check_model: CheckModel,
         mixtures: Mapping[str, Mixture],
         default_model: str,
+        filters: Sequence[str] = (),
     ) -> None:
         self.database = database
         self.starts = starts
+        self.events = events
         self.check_model = check_model
         self.mixtures = mixtures
         self.default_model = default_model
+        self.filters = filters
 
     def say(self, asked: ChatRequest, actor: Actor) -> ChatAnswer:
         """Accept a message and start what answers it. Asked again with the same ids, it answers what it answered first.
@@ -76,11 +88,13 @@ class Chats:
                 ContextMessage(role=ChatRole.USER, content=text),
             ),
             parameters=asked.parameters,
-            filters=asked.filters,
+            filters=self._filters(asked.filters),
             user=actor.name,
         )
         title = title_of(text)
-        plan = self._plan(asked.chatModel, asked.mixture, asked.battle, context, title)
+        # In an order of its own: who asked must not know which answer is whose.
+        contenders = tuple(secrets.SystemRandom().sample(asked.battle, len(asked.battle))) if asked.battle else None
+        plan = self._plan(asked.chatModel, asked.mixture, contenders, context, title)
         sent = asked.message.id
         question = sent or new_id("msg")
         rows: list[JsonObject] = []
@@ -90,10 +104,10 @@ class Chats:
             parent = new_id("msg")
             rows.append({"id": parent, "part": "message", "role": "system", "text": instructions[0].content})
         rows.append({"id": question, "parent": parent, "part": "message", "role": "user", "text": text})
-        answers, written, battle = _written(plan, question, battle=asked.battle is not None)
+        answers, written, battle = _written(plan, question, battle=contenders is not None)
         document: JsonObject = {"conversation": {"id": asked.id, "title": title}, "messages": rows + written}
         if battle is not None:
-            document["battle"] = {"id": battle, "models": asked.battle, "messages": answers}
+            document["battle"] = {"id": battle, "models": contenders, "messages": answers}
         # Not the whole context: what is said elsewhere in between makes the same request no other.
         body = [asked.id, text, asked.model_dump(mode="json", exclude={"message"})]
         started = self._start(plan, actor, document, key=f"chat:{sent}" if sent else None, body=body)
@@ -108,8 +122,14 @@ class Chats:
             raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
         if old["role"] != ChatRole.ASSISTANT or old["parent"] is None:
             raise IllegalControl("only an answer can be written again", mend="name a message of the role assistant")
+        if old["battle"] is not None and old["model"] is None and asked.chatModel is None and asked.mixture is None:
+            raise IllegalControl(
+                "which model wrote this is hidden until somebody has voted", mend="vote first, or name a chatModel"
+            )
         before = self.database.call(
-            "SELECT d.params FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = %s", old["run_id"]
+            "SELECT d.params || jsonb_build_object('chat', d.workflow #> '{metadata,chat}') "
+            "FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = %s",
+            old["run_id"],
         )
         branch = self._branch(old["conversation_id"], old["parent"])
         kept = ChatContext.model_validate(before["request"]) if before else None
@@ -122,8 +142,11 @@ class Chats:
             filters=kept.filters if kept else (),
             user=actor.name,
         )
-        model = asked.chatModel or (None if asked.mixture or old["model"] is None else _as_model(old["model"]))
-        plan = self._plan(model, asked.mixture, None, context, title_of(branch[-1].content))
+        mixture = asked.mixture
+        if asked.chatModel is None and mixture is None and before and before["chat"]:
+            mixture = Mixture.model_validate(before["chat"]["mixture"])
+        model = asked.chatModel or (None if mixture or old["model"] is None else _as_model(old["model"]))
+        plan = self._plan(model, mixture, None, context, title_of(branch[-1].content))
         answers, written, _ = _written(plan, old["parent"], battle=False)
         conversation = {"id": old["conversation_id"], "title": plan.workflow.name} if old["conversation_id"] else None
         started = self._start(plan, actor, {"conversation": conversation, "messages": written}, key=None, body=None)
@@ -135,10 +158,42 @@ class Chats:
         Raises: InvalidChat, TooLarge, NotAllowed.
         """
         last = next((m.content for m in reversed(context.messages) if m.role is ChatRole.USER), "")
+        context = context.model_copy(update={"filters": self._filters(context.filters)})
         plan = self._plan(_as_model(model), mixture, None, context, title_of(last))
         answers, written, _ = _written(plan, None, battle=False)
         started = self._start(plan, actor, {"conversation": None, "messages": written}, key=None, body=None)
         return _answer(started.run_id, "", "", answers, None)
+
+    def change(self, conversation: str, asked: ConversationChange) -> None:
+        """Rename a conversation, or read another branch of it. Raises: UnknownConversation, UnknownMessage."""
+        done = self.database.call("SELECT change_conversation(%s, %s, %s)", conversation, asked.title, asked.leaf)
+        if done is None:
+            raise _no_conversation(conversation)
+        if not done:
+            raise UnknownMessage(
+                f"the conversation has no message {asked.leaf!r}", where="/leaf", mend="name one of its messages"
+            )
+
+    def delete(self, conversation: str) -> list[str]:
+        """Delete a conversation with its messages; answers the runs that were writing in it, which are to be stopped.
+
+        Raises: UnknownConversation.
+        """
+        runs: list[str] | None = self.database.call("SELECT delete_conversation(%s)", conversation)
+        if runs is None:
+            raise _no_conversation(conversation)
+        return runs
+
+    def _filters(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """Those that every answer passes, then those asked for. Raises: InvalidChat when they are too many."""
+        filters = (*self.filters, *(name for name in asked if name not in self.filters))
+        if len(filters) > MAX_FILTERS:
+            raise InvalidChat(
+                f"{len(filters)} filters, {len(self.filters)} of which every answer passes",
+                where="/filters",
+                mend=f"name at most {MAX_FILTERS - len(self.filters)}",
+            )
+        return filters
 
     def _plan(
         self,
@@ -160,6 +215,7 @@ class Chats:
         asked = battle or ((*mixture.proposers, mixture.aggregator) if mixture else (name,))
         for one in asked:
             self.check_model(one)
+        check_filters(context.filters)
         if battle is not None:
             return plan_battle(context, battle, title)
         if mixture is not None:
@@ -194,7 +250,7 @@ class Chats:
             plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
         )
         try:
-            return self.starts.start(
+            started = self.starts.start(
                 [planned], actor, idempotency_key=key, companion=Companion("start_chat", document)
             )[0]
         except Refused as refused:
@@ -203,10 +259,19 @@ class Chats:
                 where="/parent",
                 mend="read the conversation, and name one of its messages",
             ) from refused
-        except psycopg2.IntegrityError as error:
+        except (psycopg2.IntegrityError, RunExists) as error:
             raise RunExists(
                 "a message with this id is there already", where="/message/id", mend="use a new id for a new message"
             ) from error
+        if started.created:
+            self._tell_of_mixture(started.run_id, plan)
+        return started
+
+    def _tell_of_mixture(self, run_id: str, plan: Plan) -> None:
+        agents = sum(one.is_proposal for one in plan.writes)
+        if agents:
+            message = f"{agents} agent{'' if agents == 1 else 's'} will be asked"
+            self.events.publish(run_id, [NoticeEvent(notice=AGENT_MIXING, message=message)])
 
     def _answered(self, run_id: str, conversation: str, question: str) -> ChatAnswer:
         """What an earlier request with the same ids was answered."""
@@ -216,6 +281,12 @@ class Chats:
             run_id,
         )
         return _answer(run_id, conversation, question, [row[0] for row in rows], rows[0][1] if rows else None)
+
+
+def _no_conversation(conversation: str) -> UnknownConversation:
+    return UnknownConversation(
+        f"there is no conversation {conversation!r}", where="/conversation_id", mend="GET /api/chat/conversations"
+    )
 
 
 def title_of(text: str) -> str:

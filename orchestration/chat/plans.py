@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.chat import ChatContext, Mixture
 from schemas.json import JsonObject
@@ -30,7 +30,6 @@ class Plan:
 
     workflow: WorkflowSpec
     writes: tuple[Written, ...]
-    shown: JsonObject = field(default_factory=dict)
 
     @property
     def answers(self) -> tuple[Written, ...]:
@@ -75,7 +74,9 @@ def plan_mixture(context: ChatContext, mixture: Mixture, title: str) -> Plan:
     last = len(steps) - 1
     count = len(mixture.proposers)
     drafts = tuple(Written(position, mixture.proposers[position % count], True) for position in range(last))
-    return Plan(_workflow(context, title, steps), (Written(last, mixture.aggregator), *drafts))
+    # Kept as it was asked for, so that the answer can be written again.
+    metadata: JsonObject = {"chat": {"mixture": mixture.model_dump(mode="json", exclude_none=True)}}
+    return Plan(_workflow(context, title, steps, metadata), (Written(last, mixture.aggregator), *drafts))
 
 
 def _proposer(mixture: Mixture, layer: int, number: int) -> str:
@@ -117,11 +118,14 @@ def _step(
     )
 
 
-def _workflow(context: ChatContext, title: str, steps: list[StepSpec]) -> WorkflowSpec:
+def _workflow(
+    context: ChatContext, title: str, steps: list[StepSpec], metadata: JsonObject | None = None
+) -> WorkflowSpec:
     return WorkflowSpec(
         name=title or "Chat",
         steps=tuple(steps),
         params={"request": context.model_dump(mode="json", exclude_defaults=True)},
         kind=RunKind.INTERACTIVE,
         priority=PRIORITY,
+        metadata=metadata or {},
     )

@@ -34,6 +34,11 @@ class Conversations:
             raise UnknownConversation(f"there is no conversation {conversation_id!r}", where="/conversation")
         return found
 
+    def writing_runs(self, *, conversation: str | None = None, message: str | None = None) -> list[str]:
+        """The runs that write in a conversation; or, of one message, those that write it and its proposals."""
+        found: list[str] = self.database.call("SELECT chat_runs(%s, %s)", conversation, message)
+        return found
+
     def page(self, limit: int, before: datetime | None, before_id: str | None) -> list[JsonObject]:
         """Conversations, the last changed first; `before` and `before_id` are of the last of the page before."""
         found: list[JsonObject] = self.database.call("SELECT list_conversations(%s, %s, %s)", limit, before, before_id)

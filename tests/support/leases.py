@@ -67,6 +67,7 @@ class Store:
         self.progress: list[JsonObject] = []
         self.log: list[tuple[int, str, str]] = []
         self.text = ""
+        self.edition = 0
         self.writes = 0
         self.open = threading.Event()
         self.open.set()
@@ -76,8 +77,9 @@ class Store:
         self._enter()
         self.progress.append(document)
 
-    def save_text(self, _lease: Lease, offset: int, text: str) -> None:
+    def save_text(self, _lease: Lease, offset: int, text: str, *, edition: int = 0) -> None:
         self._enter()
+        self.edition = edition
         assert offset <= len(self.text)
         self.text = self.text[:offset] + text
 

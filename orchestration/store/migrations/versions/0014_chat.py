@@ -14,11 +14,13 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
--- What the attempt at hand has written so far, kept for the next one and for readers who come late.
+-- What the attempt at hand has written so far, kept for the next one and for readers who come late. `edition` counts how
+-- often the attempt began its text anew: it says which events a text goes on with.
 CREATE TABLE IF NOT EXISTS texts (
     run_id    bigint NOT NULL,
     position  integer NOT NULL,
     attempt   integer NOT NULL,
+    edition   integer NOT NULL,
     text      text NOT NULL,
     saved_at  timestamptz NOT NULL,
     PRIMARY KEY (run_id, position)
@@ -37,7 +39,8 @@ CREATE INDEX IF NOT EXISTS conversations_updated ON conversations (updated_at DE
 
 -- A tree: `parent_id` is what a message follows, several with one parent are branches. `part` is 'message', or
 -- 'proposal' for what a mixture's aggregator is given: its parent is the answer, and it is no branch. `run_id` and
--- `position` name the step that writes it; `public_run` is the public id of that run, which outlives it here.
+-- `position` name the step that writes it; `public_run` is the public id of that run, which outlives it here;
+-- `text_attempt` and `text_edition` say who wrote the text: readers who had one of others know that it was replaced.
 CREATE TABLE IF NOT EXISTS messages (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     public_id        text NOT NULL UNIQUE,
@@ -47,6 +50,8 @@ CREATE TABLE IF NOT EXISTS messages (
     role             text NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
     status           text NOT NULL CHECK (status IN ('writing', 'completed', 'stopped', 'failed')),
     text             text NOT NULL,
+    text_attempt     integer,
+    text_edition     integer,
     model            text,
     run_id           bigint,
     position         integer,

@@ -67,24 +67,26 @@ DECLARE
     s        steps;
     result   jsonb;
     why      jsonb;
-    written  text;
+    written  texts;
 BEGIN
     SELECT * INTO s FROM steps WHERE run_id = p_run AND position = p_position;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     IF s.ended_at IS NULL THEN
-        UPDATE messages SET status = 'writing', text = '', finish_reason = NULL, usage = NULL, timings = NULL, error = NULL,
-                            ended_at = NULL
+        UPDATE messages SET status = 'writing', text = '', text_attempt = NULL, text_edition = NULL, finish_reason = NULL,
+                            usage = NULL, timings = NULL, error = NULL, ended_at = NULL
          WHERE run_id = p_run AND position = p_position AND status <> 'writing';
         RETURN;
     END IF;
     SELECT a.result, a.error INTO result, why FROM attempts a
      WHERE a.run_id = p_run AND a.position = p_position AND a.attempt = s.attempt;
-    SELECT t.text INTO written FROM texts t WHERE t.run_id = p_run AND t.position = p_position;
+    SELECT t.* INTO written FROM texts t WHERE t.run_id = p_run AND t.position = p_position;
     UPDATE messages
        SET status = CASE s.status WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' ELSE 'stopped' END,
-           text = coalesce(CASE WHEN s.status = 'completed' THEN result #>> '{details,text}' END, written, ''),
+           text = coalesce(CASE WHEN s.status = 'completed' THEN result #>> '{details,text}' END, written.text, ''),
+           text_attempt = CASE WHEN s.status = 'completed' THEN s.attempt ELSE written.attempt END,
+           text_edition = written.edition,
            finish_reason = CASE s.status WHEN 'completed' THEN result #>> '{details,finish_reason}'
                                          WHEN 'failed' THEN 'error' ELSE 'stopped' END,
            usage = result #> '{details,usage}', timings = result #> '{details,timings}',
@@ -102,17 +104,29 @@ BEGIN
         'id', m.public_id, 'conversation_id', (SELECT c.public_id FROM conversations c WHERE c.id = m.conversation_id),
         'parent', (SELECT p.public_id FROM messages p WHERE p.id = m.parent_id), 'part', m.part, 'role', m.role,
         'status', m.status, 'text', m.text,
+        'text_attempt', m.text_attempt, 'text_edition', m.text_edition,
         'model', CASE WHEN m.battle IS NULL OR EXISTS (
             SELECT FROM battles b WHERE b.public_id = m.battle AND b.verdict IS NOT NULL) THEN m.model END,
-        'run_id', m.public_run, 'battle', m.battle, 'finish_reason', m.finish_reason, 'usage', m.usage,
+        'run_id', m.public_run, 'battle', m.battle, 'vote', (
+            SELECT jsonb_build_object('verdict', b.verdict, 'winner', b.winner)
+              FROM battles b WHERE b.public_id = m.battle AND b.verdict IS NOT NULL),
+        'agents', (SELECT count(*) FROM messages p WHERE p.parent_id = m.id AND p.part = 'proposal'),
+        'finish_reason', m.finish_reason, 'usage', m.usage,
         'timings', m.timings, 'error', m.error, 'created_by', m.created_by, 'created_at', m.created_at,
         'ended_at', m.ended_at);
+    IF m.error IS NOT NULL AND m.battle IS NOT NULL AND shown -> 'model' = 'null' THEN
+        -- What a provider says of its model may name it.
+        shown := shown || jsonb_build_object('error', jsonb_build_object(
+            'code', m.error -> 'code', 'message', 'this contender failed; why is told after the vote'));
+    END IF;
     IF m.status = 'writing' THEN
-        SELECT s.key, s.status, s.attempt, s.waiting_for, s.due_at, t.text INTO writing
+        SELECT s.key, s.status, s.attempt, s.waiting_for, s.due_at, t.text, t.attempt AS text_attempt, t.edition
+          INTO writing
           FROM steps s LEFT JOIN texts t ON t.run_id = s.run_id AND t.position = s.position
          WHERE s.run_id = m.run_id AND s.position = m.position;
         shown := shown || jsonb_build_object(
-            'text', coalesce(writing.text, ''), 'attempt', writing.attempt,
+            'text', coalesce(writing.text, ''), 'text_attempt', writing.text_attempt, 'text_edition', writing.edition,
+            'attempt', writing.attempt,
             'step', jsonb_build_object(
                 'key', writing.key, 'status', writing.status, 'attempt', writing.attempt,
                 'waiting_for', writing.waiting_for,
@@ -189,6 +203,53 @@ BEGIN
           FROM up u);
 END $$;
 
+-- The runs that are writing in a conversation; or, of one message, those that write it and its proposals.
+CREATE OR REPLACE FUNCTION chat_runs(p_conversation text, p_message text) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(DISTINCT found.run), '{}') FROM (
+        SELECT m.public_run AS run FROM conversations c JOIN messages m ON m.conversation_id = c.id
+         WHERE c.public_id = p_conversation AND m.status = 'writing'
+         UNION ALL
+        SELECT m.public_run FROM messages m WHERE m.public_id = p_message AND m.status = 'writing'
+         UNION ALL
+        SELECT p.public_run FROM messages m JOIN messages p ON p.parent_id = m.id AND p.part = 'proposal'
+         WHERE m.public_id = p_message AND p.status = 'writing') found
+$$;
+
+-- Give a conversation another title, or another branch that is read. False: it has no such message. NULL: there is none.
+CREATE OR REPLACE FUNCTION change_conversation(p_conversation text, p_title text, p_leaf text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    place  bigint;
+    leaf   bigint;
+BEGIN
+    SELECT id INTO place FROM conversations WHERE public_id = p_conversation FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    SELECT m.id INTO leaf FROM messages m
+     WHERE m.public_id = p_leaf AND m.conversation_id = place AND m.part = 'message';
+    IF p_leaf IS NOT NULL AND leaf IS NULL THEN
+        RETURN false;
+    END IF;
+    UPDATE conversations SET title = coalesce(p_title, title), leaf_id = coalesce(leaf, leaf_id) WHERE id = place;
+    RETURN true;
+END $$;
+
+-- Delete a conversation with its messages; answers the runs that were writing in it, NULL when there is none.
+CREATE OR REPLACE FUNCTION delete_conversation(p_conversation text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    runs  text[];
+BEGIN
+    -- Whoever is about to say something in it has either said it by now, or finds that it is gone.
+    PERFORM 1 FROM conversations WHERE public_id = p_conversation FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    runs := chat_runs(p_conversation, NULL);
+    DELETE FROM conversations WHERE public_id = p_conversation;
+    RETURN runs;
+END $$;
+
 -- Record a vote; the first one counts. Answers the battle, or why not.
 CREATE OR REPLACE FUNCTION vote(p_battle text, p_verdict text, p_winner text, p_by text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -208,3 +269,12 @@ BEGIN
      WHERE public_id = p_battle;
     RETURN jsonb_build_object('status', 'ok', 'models', b.models, 'messages', b.messages);
 END $$;
+
+-- The battles that were voted on last, at most `p_limit`, the oldest of them first.
+CREATE OR REPLACE FUNCTION voted_battles(p_limit integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'models', x.models, 'messages', x.messages, 'verdict', x.verdict, 'winner', x.winner)
+               ORDER BY x.voted_at, x.public_id), '[]')
+      FROM (SELECT b.* FROM battles b WHERE b.verdict IS NOT NULL
+             ORDER BY b.voted_at DESC, b.public_id DESC LIMIT p_limit) x
+$$;
