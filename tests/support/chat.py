@@ -19,6 +19,7 @@ from orchestration.errors import StoreUnavailable
 from orchestration.store.database import Database
 from schemas.chat import ChatAnswer, ChatRequest
 from schemas.statuses import RunStatus
+from tests.support import chat_filters as _filters  # noqa: F401 - declares them here as in the workers
 from tests.support.engine import ALICE
 from tests.support.model_peer import ModelServer
 from tests.support.workers import Fleet, wait_until
@@ -71,6 +72,18 @@ def shown(events: Sequence[dict[str, Any]], key: str = "answer") -> Shown:
     return reader
 
 
+def providers(server: ModelServer) -> dict[str, Any]:
+    """Providers that are all the one stand-in: each test that opens a breaker has one of its own."""
+    plain = {"base_url": server.base_url, "idle_s": 1.0, "first_token_s": 20.0}
+    names = ("plain", "other", "failing", "limited", "cut", "hanging", "malformed", "refusing", "mixed")
+    return {
+        **dict.fromkeys(names, plain),
+        "resumes": plain | {"continues": "vllm"},
+        "garbled": plain | {"continues": "vllm"},
+        "keyed": plain | {"secret": "standin"},
+    }
+
+
 class ChatFleet(Fleet):
     """Workers that write answers, the use cases that ask for them, and the events that readers get."""
 
@@ -78,11 +91,8 @@ class ChatFleet(Fleet):
         self, database_url: str, redis_url: str, directory: Path, server: ModelServer | None = None, **settings: str
     ) -> None:
         if server is not None:
-            providers = {
-                "plain": {"base_url": server.base_url},
-                "resumes": {"base_url": server.base_url, "continues": "vllm"},
-            }
-            settings = {"model_providers": json.dumps(providers)} | settings
+            settings = {"model_providers": json.dumps(providers(server))} | settings
+        settings = {"actions": "tests.support.fault_actions,tests.support.chat_filters"} | settings
         super().__init__(database_url, redis_url, directory, **settings)
         self.stream = EventStream(redis_url)
         self.chats = Chats(
@@ -94,6 +104,7 @@ class ChatFleet(Fleet):
             default_model="demo/fast",
         )
         self.conversations = Conversations(self.database)
+        self.actor = ALICE
 
     def ask(self, model: str, text: str = "Say something.", **fields: Any) -> ChatAnswer:
         """Ask a model in a conversation of its own, or with `mixture` or `battle`."""
@@ -132,15 +143,23 @@ class ChatFleet(Fleet):
         wait_until(enough, timeout_s, lambda: self._why(self.run_of(answer)))
 
     def wait_ended(self, answer: ChatAnswer, *statuses: str, timeout_s: float = 60) -> dict[str, Any]:
-        """The message once it is not being written any more; `statuses` are those it may have then."""
-        wait_until(
-            lambda: self._status(answer.id) not in ("writing", "unknown"),
-            timeout_s,
-            lambda: self._why(self.run_of(answer)),
-        )
-        message = self.message(answer.id)
-        assert message["status"] in (statuses or ("completed",)), message
+        """The answer once it is not being written any more; `statuses` are those it may have then."""
+        message = self.wait_ended_one(answer.id, timeout_s=timeout_s)
+        assert message["status"] in (statuses or ("completed",)), (message, self._why(self.run_of(answer)))
         return message
+
+    def wait_ended_one(self, message_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """A message once it is not being written any more."""
+        wait_until(
+            lambda: self._status(message_id) not in ("writing", "unknown"), timeout_s, lambda: self.message(message_id)
+        )
+        return self.message(message_id)
+
+    def wait_asked(self, server: ModelServer, model: str, times: int = 1) -> None:
+        """Wait until the server was asked so often for a model, and has dealt with it."""
+        wait_until(
+            lambda: len([one for one in server.seen(model) if one.ended]) >= times, 60, lambda: server.seen(model)
+        )
 
     def wait_told(self, answer: ChatAnswer) -> list[dict[str, Any]]:
         """All events of the run, once its end was told."""

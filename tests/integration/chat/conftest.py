@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.chat import ChatFleet
 from tests.support.model_peer import ModelServer
+from tests.support.model_server import KEY
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def chatting(
 ) -> Iterator[ChatFleet]:
     """A worker that answers."""
     directory = tmp_path_factory.mktemp("chatting")
-    with ChatFleet(module_database_url, module_redis_url, directory, model_server) as fleet:
+    settings = {"secret_standin": KEY}
+    with ChatFleet(module_database_url, module_redis_url, directory, model_server, **settings) as fleet:
         fleet.worker("chat", "interactive")
         yield fleet
