@@ -50,6 +50,9 @@ log = logging.getLogger("perdure.worker")
 # How long a busy main process may take to tell of a drain.
 TERM_PATIENCE_S = 3.0
 
+# More threads than these share them.
+MOST_CONNECTIONS = 16
+
 # What actions may read of the settings, by name; they never see URLs or tokens of the system itself.
 ACTION_SETTINGS = (
     "ssh_keys_dir",
@@ -84,8 +87,14 @@ class WorkerProcess:
         self.keeper = KeeperClient(
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
         )
-        # One connection for each thread that acts, and one for the flusher.
-        database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1, keeps=True)
+        # One connection for each thread that acts, and one for the flusher. Many threads are there to wait for others,
+        # such as models, and share.
+        database = Database(
+            settings.database_url,
+            name=f"perdure {owner}",
+            size=min(threads, MOST_CONNECTIONS) + 1,
+            keeps=threads <= MOST_CONNECTIONS,
+        )
         events = EventStream(settings.redis_url)
         app = make_celery(settings.redis_url)
         attempts = Attempts(
@@ -95,6 +104,10 @@ class WorkerProcess:
             lease_s=settings.lease_s,
             resend_s=settings.resend_s,
         )
+        readable = action_settings(settings)
+        if settings.model_providers and not self._is_child:
+            # Else the first answer would wait for it, about a second.
+            threading.Thread(target=readable["models"].prepare, name="perdure-models", daemon=True).start()
         self.runner = Runner(
             owner=owner,
             attempts=attempts,
@@ -102,7 +115,7 @@ class WorkerProcess:
             acting=Acting(
                 actions=load_actions(settings.actions),
                 gating=gating(settings, attempts, load_gate),
-                action_settings=action_settings(settings),
+                action_settings=readable,
             ),
             flusher=Flusher(settings.progress_interval_s),
             secrets=SecretStore(settings.secrets_dir, os.environ),
@@ -134,9 +147,19 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
     values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
     return values | {
         "known_hosts": settings.data_dir / "known_hosts",
-        "models": ModelRegistry(),
+        "models": model_registry(settings),
         "chat_filter_options": filter_options(settings),
     }
+
+
+def model_registry(settings: Settings) -> ModelRegistry:
+    """The models that actions may ask. It connects to none before it is asked."""
+    return ModelRegistry(
+        settings.model_providers,
+        demo_models=settings.demo_models,
+        mixtures=settings.mixtures,
+        default=settings.default_model,
+    )
 
 
 def filter_options(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
