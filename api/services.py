@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -94,7 +94,7 @@ def build_services(settings: Settings, tracing: Tracing | None = None) -> Servic
         readiness=ReadinessCheck(settings.database_url, settings.redis_url),
         redis_url=settings.redis_url,
         models=models,
-        chats=make_chats(database, runs, events, models),
+        chats=make_chats(database, runs, events, models, settings.chat_filters),
         conversations=conversations,
         snapshots=Snapshots(conversations, events),
         battles=Battles(database),
@@ -102,8 +102,10 @@ def build_services(settings: Settings, tracing: Tracing | None = None) -> Servic
     )
 
 
-def make_chats(database: Database, runs: Runs, events: EventSink, models: ModelRegistry) -> Chats:
-    """Chatting with these models, by these runs."""
+def make_chats(
+    database: Database, runs: Runs, events: EventSink, models: ModelRegistry, filters: Sequence[str] = ()
+) -> Chats:
+    """Chatting with these models, by these runs; every answer passes `filters`."""
 
     def check(name: str) -> None:
         models.find(name)
@@ -112,7 +114,15 @@ def make_chats(database: Database, runs: Runs, events: EventSink, models: ModelR
         default = models.default
     except InvalidChat:  # none is set up; whoever asks is told so
         default = ""
-    return Chats(database, runs.starts, events, check_model=check, mixtures=models.mixtures, default_model=default)
+    return Chats(
+        database,
+        runs.starts,
+        events,
+        check_model=check,
+        mixtures=models.mixtures,
+        default_model=default,
+        filters=filters,
+    )
 
 
 def _own_secrets(settings: Settings) -> list[str]:
