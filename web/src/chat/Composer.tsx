@@ -7,7 +7,7 @@ import { whyNotOperator } from "../session";
 import type { Models } from "./types";
 import { whyNot as whyNotAsked, type Asked } from "./asked";
 import { draftOf, keepDraft } from "./drafts";
-import { SendIcon } from "./icons";
+import { SendIcon, StopIcon } from "./icons";
 import { ModelPicker } from "./ModelPicker";
 import { sentence } from "./states";
 
@@ -23,6 +23,8 @@ export interface ComposerProps {
   sending: (text: string | null) => void;
   /** Why nothing can be said here just now. */
   hold: string | null;
+  /** Stops what is being written; null when nothing is, or it was stopped already. */
+  stop: (() => void) | null;
   field: RefObject<HTMLTextAreaElement | null>;
 }
 
@@ -30,7 +32,7 @@ const LONGEST = 200_000;
 const coarse = matchMedia("(pointer: coarse)");
 
 /** Where one writes. What was typed stays until the server has accepted it. */
-export function Composer({ draft, models, asked, choose, send, sending, hold, field }: ComposerProps) {
+export function Composer({ draft, models, asked, choose, send, sending, hold, stop, field }: ComposerProps) {
   const [text, setText] = useState(() => draftOf(draft));
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<unknown>(null);
@@ -95,7 +97,11 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, fi
         <div class="composer-foot">
           {models !== null && <ModelPicker models={models.models} asked={asked} choose={choose} />}
           <span class="composer-hint">{hold ?? (reason !== null && role === null && none === null ? reason : <><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line</>)}</span>
-          <button type="submit" class="button primary composer-send" disabled={off} title={reason ?? hold ?? undefined} aria-label={busy ? "Sending" : "Send"}><SendIcon /></button>
+          {hold !== null ? (
+            <button type="button" class="button primary composer-send" disabled={role !== null || stop === null} title={role ?? "Stop writing; what is written by then is kept"} aria-label="Stop writing" aria-keyshortcuts="s" onClick={() => stop?.()}><StopIcon /></button>
+          ) : (
+            <button type="submit" class="button primary composer-send" disabled={off} title={reason ?? undefined} aria-label={busy ? "Sending" : "Send"}><SendIcon /></button>
+          )}
         </div>
       </div>
     </form>

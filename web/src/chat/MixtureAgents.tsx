@@ -14,10 +14,9 @@ import { useMessage } from "./useMessage";
 /** The agents of a mixture side by side, each as far as it is; on a phone one at a time. */
 export function MixtureAgents({ answer, acts }: { answer: Message; acts: AnswerActs }) {
   const agents = answer.proposals ?? [];
-  const [open, setOpen] = useState<boolean | null>(null);
+  // While they write they are what there is to see; they stay until somebody hides them, so that nothing jumps.
+  const [shown, setOpen] = useState(answer.status === "writing" && answer.text === "");
   const [at, setAt] = useState(0);
-  // While they write they are what there is to see; afterwards the answer is.
-  const shown = open ?? (answer.status === "writing" && answer.text === "");
   if (agents.length === 0) return <p class="chat-state"><StatusMark status="pending" size={14} /><span>{answer.notice ?? "The agents begin"}</span></p>;
   return (
     <section class="agents" aria-label="Agents">

@@ -1,4 +1,5 @@
 import { isDemo, partsOf } from "./names";
+import "./model-name.css";
 
 /** A model's name; what comes from the demo is no language model, and says so. */
 export function ModelName({ name }: { name: string | null }) {

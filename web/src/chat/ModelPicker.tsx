@@ -43,7 +43,11 @@ export function ModelPicker({ models, asked, choose }: ModelPickerProps) {
         event.stopPropagation();
         close();
       }}
-      onFocusOut={(event) => { if (open && event.relatedTarget !== null && !root.current?.contains(event.relatedTarget as Node)) setOpen(false); }}
+      onFocusOut={(event) => {
+        const to = event.relatedTarget as HTMLElement | null;
+        // Gone on by Tab. A press on a label first gives the focus to what stands around all, which Tab does not reach.
+        if (open && to !== null && to.tabIndex >= 0 && !root.current?.contains(to)) setOpen(false);
+      }}
     >
       <button type="button" class="button plain picker-button" aria-haspopup="dialog" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
         <span class="sr-only">Who answers: </span><Chosen asked={asked} models={models} /><ChevronIcon />

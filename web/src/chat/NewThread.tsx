@@ -34,7 +34,7 @@ export function NewThread({ models, asked, choose, begun }: { models: Models | n
         ) : <div class="question question-pending" role="status"><div class="question-text">{sending}</div><p class="muted small">Sending</p></div>}
       </div>
       <div class="thread-foot">
-        <Composer draft={NEW_CHAT} models={models} asked={asked} choose={choose} field={field} sending={setSending} send={send} hold={null} />
+        <Composer draft={NEW_CHAT} models={models} asked={asked} choose={choose} field={field} sending={setSending} send={send} hold={null} stop={null} />
       </div>
     </>
   );

@@ -37,18 +37,19 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
   useEffect(() => feed.close, []);
   const shown = feed.shown.value;
   const error = feed.error.value;
-  useEffect(() => { if (shown !== null) setTitle(shown.title); }, [shown?.title]);
+  useEffect(() => { if (shown !== null) setTitle(shown.title, "Chat"); }, [shown?.title]);
   const [through, show] = useThrough(shown);
   const saying = useSaying(feed, show);
   const [sending, setSending] = useState<string | null>(null);
   const content = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const follow = useFollow(content, shown === null ? "" : id);
-
   const tree = useMemo(() => treeOf(shown?.messages ?? []), [shown?.messages]);
   const places = useMemo(() => branchOf(tree, through), [tree, through]);
-  const last = places.at(-1)?.message ?? null;
-  const writing = places.at(-1)?.message.status === "writing" || (places.at(-1)?.battle.some((one) => one.status === "writing") ?? false);
+  const end = places.at(-1);
+  const last = end?.message ?? null;
+  const inHand = end === undefined ? null : [end.message, ...end.battle].find((one) => one.status === "writing") ?? null;
+  const writing = inHand !== null;
+  const follow = useFollow(content, shown === null ? "" : id, writing || sending !== null);
   useThreadKeys({ places, saying, field });
 
   if (shown === null) {
@@ -82,7 +83,8 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
         )}
         <Composer
           draft={id} models={models} asked={asked} choose={choose} field={field} sending={(text) => { setSending(text); if (text !== null) follow.toEnd(); }}
-          send={(text) => sayFrom(last?.id ?? null, text)} hold={writing ? "Being written: stop it, or wait, to go on" : null}
+          send={(text) => sayFrom(last?.id ?? null, text)} hold={inHand === null ? null : saying.asked.has(inHand.id) ? "Stopping" : "Being written"}
+          stop={inHand === null || saying.asked.has(inHand.id) ? null : () => saying.stop(inHand)}
         />
       </div>
     </>

@@ -81,6 +81,7 @@ export const sentence = (text: string): string => text.charAt(0).toUpperCase() +
 /** What an answer took: pairs of what and how much. */
 export function figures(message: Message): [string, string][] {
   const { usage, timings } = message;
+  if (!usage && !timings) return [];
   const found: [string, string][] = [];
   const about = usage?.estimated ? "about " : "";
   if (usage) {

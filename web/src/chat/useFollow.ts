@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** Nearer to the end than this counts as there. */
 const NEAR_PX = 48;
@@ -11,10 +11,16 @@ export interface Following {
   toEnd: () => void;
 }
 
-/** Keep the page at its end while `content` grows, until the reader scrolls up. */
-export function useFollow(content: { current: HTMLElement | null }, place: string): Following {
+/**
+ * Keep the page at its end while `content` grows, until the reader scrolls up. `grows`: something is being written; what grows
+ * otherwise was opened by the reader, who looks at it.
+ */
+export function useFollow(content: { current: HTMLElement | null }, place: string, grows: boolean): Following {
   const [state, setState] = useState({ follows: true, news: false });
   const follows = useRef(true);
+  const growing = useRef(grows);
+  // What the end of writing itself adds belongs to it.
+  useEffect(() => { growing.current = grows; }, [grows]);
   const last = useRef({ top: 0, height: 0 });
 
   const end = () => document.documentElement.scrollHeight - innerHeight;
@@ -33,7 +39,7 @@ export function useFollow(content: { current: HTMLElement | null }, place: strin
       const { height } = element.getBoundingClientRect();
       const grew = height > last.current.height + 1;
       last.current.height = height;
-      if (follows.current) scrollTo({ top: end() });
+      if (follows.current && growing.current) scrollTo({ top: end() });
       else if (grew) setState((old) => (old.news ? old : { ...old, news: true }));
     });
     grown.observe(element);

@@ -71,7 +71,7 @@ class RunTexts {
     else if (message.status === "writing" && part.message.status !== "writing" && (message.attempt ?? 0) > (part.message.attempt ?? 0)) this.put(partOf(message));
     const found = this.shown.get(message.id)!;
     if (this.isOpen()) this.wake();
-    else if (whole && found.peek().proposals === undefined) void this.readOnce(message.id);
+    else if (whole && found.peek().proposals == null) void this.readOnce(message.id);
     return found;
   }
 
