@@ -105,9 +105,7 @@ class WorkerProcess:
             resend_s=settings.resend_s,
         )
         readable = action_settings(settings)
-        if settings.model_providers and not self._is_child:
-            # Else the first answer would wait for it, about a second.
-            threading.Thread(target=readable["models"].prepare, name="perdure-models", daemon=True).start()
+        self._models: ModelRegistry = readable["models"]
         self.runner = Runner(
             owner=owner,
             attempts=attempts,
@@ -131,6 +129,13 @@ class WorkerProcess:
         """Try the step that a message named."""
         with survive_group_term(self.keeper.draining) if self._is_child else nullcontext():
             self.runner.attempt(run_id, position)
+
+    def prepare_models(self) -> None:
+        """Load in the background what the first answer of a model would wait for, about a second.
+
+        Not before children are forked: one that is forked in the midst of an import waits for its end for ever.
+        """
+        threading.Thread(target=self._models.prepare, name="perdure-models", daemon=True).start()
 
     def _keeper_gone(self) -> None:
         # Without its keeper nobody renews the leases: the work would be given away while it still runs.
