@@ -123,9 +123,8 @@ class MessageFeed:
         while run_id is None:
             stored = self._read()
             if stored is not None:
-                self._message = stored
-                run_id = stored["run_id"]
-                if stored["status"] != MessageStatus.WRITING and run_id is None:  # what a person said
+                run_id = self._run_id = stored["run_id"]
+                if run_id is None:  # no run was ever asked
                     self._end(stored, None)
                     return
             elif isinstance(self._error, UnknownMessage):
@@ -274,12 +273,12 @@ class MessageFeed:
 
     def _offsets(self, after: Position, until: Position) -> list[int] | None:
         """From where events between two places changed the text; None when they are not all there."""
-        if self._message is None or until.seq - after.seq > EVENTS_BACK:
+        if self._run_id is None or until.seq - after.seq > EVENTS_BACK:
             return None
         found: list[int] = []
         while after.seq < until.seq:
             try:
-                batch = self._hub.read(self._message["run_id"], after, PAGE)
+                batch = self._hub.read(self._run_id, after, PAGE)
             except StreamUnavailable:
                 return None
             if batch.truncated or not batch.entries:

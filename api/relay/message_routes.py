@@ -74,7 +74,7 @@ def wait_for_message(feeds: MessageFeeds, message_id: str) -> Response:
                 return Response(status=304)
             changed.wait(left)
             feed.check_there()
-        return Response(_json(shown(feed)), mimetype="application/json")
+        return Response(_json({"success": True} | shown(feed)), mimetype="application/json")
 
 
 def place_of(feed: MessageFeed, after: Position | int | None) -> Place | None:

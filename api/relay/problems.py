@@ -26,6 +26,7 @@ STATUSES: Mapping[type[PerdureError], int] = {
     errors.RunExists: 409,
     errors.RunActive: 409,
 }
+OPENAI_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def problem_of(error: Exception) -> JsonObject:
@@ -54,16 +55,35 @@ def map_errors(app: Flask) -> None:
 
     def answer(error: Exception) -> Response:
         body = problem_of(error)
+        if request.path.startswith("/v1/"):
+            return _with_headers(openai_error(body), error)
         if request.path == "/workflow/state":  # old clients read these two whatever the answer
             body |= {"active": False, "state": None}
-        response = Response(json.dumps(body), body["status"], mimetype="application/problem+json")
-        if isinstance(error, Refusal):
-            response.headers.update(error.headers)
-        elif response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = "2"
-        return response
+        return _with_headers(Response(json.dumps(body), body["status"], mimetype="application/problem+json"), error)
 
     app.register_error_handler(Exception, answer)
+
+
+def openai_error(problem: JsonObject) -> Response:
+    """A problem in the shape that clients of `/v1` know."""
+    said = problem["detail"] + (f"; {problem['mend']}" if problem.get("mend") else "")
+    where = str(problem.get("where") or "").strip("/").replace("/", ".") or None
+    body = error_body(problem["status"], said, problem["code"], where)
+    return Response(json.dumps(body), problem["status"], mimetype="application/json")
+
+
+def error_body(status: int, message: str, code: str, param: str | None = None) -> JsonObject:
+    """An error as OpenAI's interface says it."""
+    kind = OPENAI_KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _with_headers(response: Response, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        response.headers.update(error.headers)
+    elif response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "2"
+    return response
 
 
 def unknown_run(run_id: str) -> Refusal:
