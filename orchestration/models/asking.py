@@ -79,6 +79,7 @@ class Asking:
         headers: Any = {
             "Authorization": f"Bearer {self._key}" if self._key else left_out,
             "Accept-Encoding": "identity",  # each piece is to be read as it comes
+            "User-Agent": "perdure",
         }
         try:
             with self.wire.in_use():

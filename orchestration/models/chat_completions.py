@@ -77,16 +77,13 @@ class Endpoint:
 
         for chatty in ("openai", "httpx2", "httpcore2"):  # they log each request, and what is asked in it
             logging.getLogger(chatty).setLevel(logging.WARNING)
-        client = OpenAI(
+        return OpenAI(
             base_url=self.spec.base_url,
             api_key="sent with each request",
             max_retries=0,  # ours are rows, which outlive the worker
             timeout=httpx2.Timeout(None, connect=self.spec.connect_s),
             http_client=httpx2.Client(transport=Transport(), trust_env=False, follow_redirects=False),
         )
-        # Taken from the environment otherwise, and meant for one provider only.
-        client.organization = client.project = None
-        return client
 
 
 # A child that was forked while another thread made a client.

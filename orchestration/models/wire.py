@@ -23,6 +23,11 @@ KEPT_CONNECTIONS = 100
 KEPT_S = 30.0
 CUT_LOOK_S = 0.05
 
+# What goes out: nothing that the client adds of itself, about this machine or from variables meant for one provider.
+SENT_HEADERS = frozenset(
+    b"host connection user-agent authorization accept accept-encoding content-type content-length".split()
+)
+
 _current = threading.local()
 
 
@@ -104,7 +109,7 @@ class Transport(httpx2.BaseTransport):
         sent = httpcore2.Request(
             request.method,
             target,
-            headers=request.headers.raw,
+            headers=[header for header in request.headers.raw if header[0].lower() in SENT_HEADERS],
             content=request.stream,
             extensions=request.extensions,
         )
@@ -181,11 +186,17 @@ class _Stream(NetworkStream):
         self._socket = connection
         self._wire = wire
         self._answered = False
+        self._limit_s = 0.0
         wire.take(connection)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            self._socket.settimeout(self._wire.left_s())
+            # Setting a limit is a system call, which gives the interpreter away to 200 other threads: so it is set for
+            # many reads, which may then wait a tenth longer.
+            left_s = self._wire.left_s()
+            if not left_s <= self._limit_s <= left_s * 1.1:
+                self._limit_s = left_s * 1.05
+                self._socket.settimeout(self._limit_s)
             data = self._socket.recv(max_bytes)
         except TimeoutError as error:
             raise ReadTimeout(str(error)) from None
@@ -203,7 +214,8 @@ class _Stream(NetworkStream):
             wire.take(self._socket)
             wire.reused = self._answered
         try:
-            self._socket.settimeout(wire.left_s())
+            self._limit_s = wire.left_s()
+            self._socket.settimeout(self._limit_s)
             self._socket.sendall(buffer)
         except TimeoutError as error:
             raise httpcore2.WriteTimeout(str(error)) from None

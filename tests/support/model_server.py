@@ -82,6 +82,7 @@ class Asked:
     connection: int
     asked_at: float
     key: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
     first_at: float | None = None
     sent: int = 0
     ended_at: float | None = None
@@ -162,7 +163,7 @@ class Connection(asyncio.Protocol):
     def _complete(self, body: dict[str, Any], headers: dict[str, str]) -> None:
         model = body["model"]
         key = headers.get("authorization", "").removeprefix("Bearer ")
-        asked = Asked(len(self.counts.requests), model, body, self._number, time.monotonic(), key)
+        asked = Asked(len(self.counts.requests), model, body, self._number, time.monotonic(), key, headers)
         self.counts.requests.append(asked)
         self._asked = asked
         behaviour = Behaviour.named(model, self.counts.behaviours.get(model.partition("?")[0], Behaviour()))
