@@ -34,7 +34,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"{path}: unknown in workflow: {', '.join(unknown)}; known: {', '.join(WORKFLOW_SECTION)}")
     values = {WORKFLOW_SECTION[name]: value for name, value in workflow.items()}
-    for name in ("rate_limits", "breakers", "alerts", "alert_channels"):
+    for name in ("rate_limits", "breakers", "alerts", "alert_channels", "model_providers", "mixtures"):
         if name in content:
             values[name] = _section(content, name, path)
     return values | {"action_defaults": _section(content, "actions", path)}

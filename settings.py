@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from config_file import read_config_file
 from schemas.alerts import check_rules, read_channels
 from schemas.flow import BreakerSpec, read_rate
+from schemas.model_providers import RESERVED, passwords, read_mixtures, read_providers
 
 ROOT = Path(__file__).resolve().parent
 ENV_PREFIX = "PERDURE_"
@@ -118,6 +119,11 @@ class Access(_Group):
         pattern=r"^\d+\s*/\s*\d*\s*(second|minute|hour|day)s?$",
         description="starts of runs a caller may ask for",
     )
+    chat_rate_limit: str = Field(
+        "60/minute",
+        pattern=r"^\d+\s*/\s*\d*\s*(second|minute|hour|day)s?$",
+        description="answers of models a caller may ask for",
+    )
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
 
 
@@ -126,7 +132,7 @@ class Work(_Group):
 
     worker_threads: int = Field(16, ge=1, le=1000, description="I/O steps at once (the worker `io` of `up`)")
     interactive_threads: int = Field(
-        8, ge=1, le=1000, description="steps at once of interactive runs (the worker `interactive` of `up`)"
+        64, ge=1, le=1000, description="steps at once of interactive runs, such as answers (the worker `interactive`)"
     )
     worker_processes: int = Field(2, ge=1, le=256, description="killable steps at once (the worker `cpu` of `up`)")
     disable_task_worker: bool = Field(
@@ -273,6 +279,67 @@ class Actions(_Group):
     shell_command_enabled: bool = Field(False, description="admins may use `shell.command`")
 
 
+class Chats(_Group):
+    """How answers of models are written. `docs/chat-filters.md` is about the filters."""
+
+    chat_store_s: float = Field(2.0, ge=0.1, le=60, description="a growing text is stored after so many seconds")
+    chat_store_tokens: int = Field(100, ge=1, le=10_000, description="or so many pieces (tokens, as models send them)")
+    chat_filters: Words = Field((), description="filters that every answer passes, before those that were asked for")
+    chat_filter_options: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='options of filters by name, such as `{"trim_context": {"max_tokens": 8000}}`',
+    )
+
+
+class Models(_Group):
+    """Which language models there are ([models](models.md))."""
+
+    model_providers: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="endpoints that speak OpenAI's chat completions, such as "
+        '`{"openai": {"base_url": "https://api.openai.com/v1", "secret": "openai", "models": ["gpt-5"]}}`; '
+        "`model_providers:` in YAML",
+    )
+    demo_models: bool = Field(
+        True, description="offer the built-in `demo/...`, which are no language models (docker-compose.yml: 0)"
+    )
+    mixtures: Mapping[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='mixtures of agents by name, such as `{"team": {"proposers": ["openai/gpt-5", "local/qwen3"], '
+        '"aggregator": "openai/gpt-5"}}`; `mixtures:` in YAML',
+    )
+    default_model: str = Field("", description="who answers where nobody is named; empty: the first one listed")
+    server_side_orchestration: bool = Field(
+        True,
+        validation_alias=AliasChoices("PERDURE_SERVER_SIDE_ORCHESTRATION", "ENABLE_SERVER_SIDE_ORCHESTRATION"),
+        description="answers are durable runs (also `ENABLE_SERVER_SIDE_ORCHESTRATION`); 0: they are passed through, "
+        "and end with the connection of who asked",
+    )
+
+    @field_validator("model_providers")
+    @classmethod
+    def _providers_can_be_read(cls, providers: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+        read_providers(providers)
+        return providers
+
+    @field_validator("mixtures")
+    @classmethod
+    def _mixtures_can_be_read(cls, mixtures: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+        read_mixtures(mixtures)
+        return mixtures
+
+    @model_validator(mode="after")
+    def _providers_are_there(self) -> Models:
+        mixtures = read_mixtures(self.mixtures).values()
+        named = [name for mixture in mixtures for name in (*mixture.proposers, mixture.aggregator)]
+        for name in (*named, *([self.default_model] if self.default_model else [])):
+            provider = name.partition("/")[0]
+            if provider not in self.model_providers and provider not in RESERVED:
+                raise ValueError(f"the model {name!r} is of no provider in {ENV_PREFIX}MODEL_PROVIDERS")
+        return self
+
+
 class Agents(_Group):
     """Bounds for agents and chats."""
 
@@ -296,12 +363,12 @@ class Testing(_Group):
         return self
 
 
-class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
+class Settings(Testing, Agents, Models, Chats, Actions, Workflow, Alerting, Flow, Work, Access, Servers):
     """All settings. `load_settings()` reads them; tests may name single fields."""
 
     @field_validator(
         "actions", "allowed_origins", "trusted_proxies", "ssh_hosts", "repository_schemes", "http_allow",
-        "python_callables", mode="before",
+        "python_callables", "chat_filters", mode="before",
     )  # fmt: skip
     @classmethod
     def _split_words(cls, value: object) -> object:
@@ -337,8 +404,9 @@ class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access,
 
     def own_secrets(self) -> tuple[str, ...]:
         """The values among these settings that no log may show."""
-        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url, self.otel_endpoint))
-        return tuple(unquote(secret) for secret in (*passwords, self.admin_token, self.metrics_token) if secret)
+        of_urls = (urlsplit(url).password for url in (self.database_url, self.redis_url, self.otel_endpoint))
+        found = (*of_urls, *passwords(self.model_providers), self.admin_token, self.metrics_token)
+        return tuple(unquote(secret) for secret in found if secret)
 
     @property
     def web_url(self) -> str:
@@ -351,7 +419,19 @@ class Settings(Testing, Agents, Actions, Workflow, Alerting, Flow, Work, Access,
         return _local_url(self.host, self.relay_port)
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (Servers, Access, Work, Flow, Alerting, Workflow, Actions, Agents, Testing)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    Servers,
+    Access,
+    Work,
+    Flow,
+    Alerting,
+    Workflow,
+    Actions,
+    Chats,
+    Models,
+    Agents,
+    Testing,
+)
 
 
 def load_settings(*, attach: bool = True, **fields: Any) -> Settings:
@@ -370,6 +450,8 @@ def load_settings(*, attach: bool = True, **fields: Any) -> Settings:
             settings = settings.model_copy(update=missing)
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_sentences(error))) from error
+    except SettingsError as error:  # it names the field; what it is raised from quotes the value
+        raise SettingsInvalid(f"{error}: it is not JSON") from None
     return settings
 
 

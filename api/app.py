@@ -13,6 +13,9 @@ from api.blueprints import (
     alerts,
     auth,
     breakers,
+    chat,
+    chat_battles,
+    chat_conversations,
     config,
     health,
     hosts,
@@ -73,6 +76,9 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(metrics.bp_exposition)
     app.register_api(breakers.bp)
     app.register_api(alerts.bp)
+    app.register_api(chat.bp)
+    app.register_api(chat_conversations.bp)
+    app.register_api(chat_battles.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)

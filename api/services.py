@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -19,8 +19,15 @@ from messaging.stream import EventStream
 from messaging.traced import traced
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.actions.registry import load_actions
+from orchestration.chat.battles import Battles
+from orchestration.chat.chats import Chats
+from orchestration.chat.reading import Conversations
+from orchestration.chat.snapshots import Snapshots
 from orchestration.engine.queries import Queries
 from orchestration.engine.runs import Runs
+from orchestration.errors import InvalidChat
+from orchestration.models.registry import ModelRegistry
+from orchestration.ports import EventSink
 from orchestration.redaction import Redactor
 from orchestration.store.database import Database
 from settings import Settings
@@ -46,6 +53,11 @@ class Services:
     limiter: Limiter
     readiness: ReadinessCheck
     redis_url: str
+    models: ModelRegistry
+    chats: Chats
+    conversations: Conversations
+    snapshots: Snapshots
+    battles: Battles
     traces: StartTraces | None = None
 
 
@@ -55,14 +67,22 @@ def build_services(settings: Settings, tracing: Tracing | None = None) -> Servic
     actions = load_actions(settings.actions)
     database = Database(settings.database_url, name="perdure-web", size=POOL_SIZE)
     redactor = Redactor(_own_secrets(settings))
+    events = EventStream(settings.redis_url)
     runs = Runs(
         database,
         BackgroundDispatcher(traced(CeleryDispatcher(make_celery(settings.broker_url)), tracing)),
-        EventStream(settings.redis_url),
+        events,
         actions,
         resend_s=settings.resend_s,
         on_started=traces.started if traces is not None else None,
     )
+    models = ModelRegistry(
+        settings.model_providers,
+        demo_models=settings.demo_models,
+        mixtures=settings.mixtures,
+        default=settings.default_model,
+    )
+    conversations = Conversations(database)
     return Services(
         settings=settings,
         database=database,
@@ -70,10 +90,38 @@ def build_services(settings: Settings, tracing: Tracing | None = None) -> Servic
         queries=Queries(database, redactor=redactor),
         actions=actions,
         redactor=redactor,
-        limiter=Limiter(settings.redis_url, {"start": settings.start_rate_limit}),
+        limiter=Limiter(settings.redis_url, {"start": settings.start_rate_limit, "chat": settings.chat_rate_limit}),
         readiness=ReadinessCheck(settings.database_url, settings.redis_url),
         redis_url=settings.redis_url,
+        models=models,
+        chats=make_chats(database, runs, events, models, settings.chat_filters),
+        conversations=conversations,
+        snapshots=Snapshots(conversations, events),
+        battles=Battles(database),
         traces=traces,
+    )
+
+
+def make_chats(
+    database: Database, runs: Runs, events: EventSink, models: ModelRegistry, filters: Sequence[str] = ()
+) -> Chats:
+    """Chatting with these models, by these runs; every answer passes `filters`."""
+
+    def check(name: str) -> None:
+        models.find(name)
+
+    try:
+        default = models.default
+    except InvalidChat:  # none is set up; whoever asks is told so
+        default = ""
+    return Chats(
+        database,
+        runs.starts,
+        events,
+        check_model=check,
+        mixtures=models.mixtures,
+        default_model=default,
+        filters=filters,
     )
 
 

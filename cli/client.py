@@ -92,12 +92,14 @@ class Client:
     """Asks one server. Never follows a redirect, so that the token goes nowhere else."""
 
     def __init__(self, server: Server) -> None:
+        self._server = server
         self.url = server.url
         self.session = requests.Session()
         self.session.auth = _Bearer(server.token)  # also keeps a .netrc from taking its place
         self.session.headers["User-Agent"] = "perdure-cli"
         self.session.trust_env = not is_loopback(server.url)  # no proxy leads to this machine
         self._clock_shift = timedelta(0)
+        self._relay_url: str | None = None
 
     @classmethod
     def find(cls) -> Client:
@@ -109,9 +111,20 @@ class Client:
         """A client for the server of these settings, with the token in their data directory. Raises: NoToken."""
         return cls(Server(settings.web_url, _kept_token(settings, is_own=True)))
 
+    def again(self) -> Client:
+        """Another connection to the same server, as of another device."""
+        return Client(self._server)
+
     def now(self) -> datetime:
         """The server's time, as far as its last answer tells."""
         return datetime.now(UTC) + self._clock_shift
+
+    def relay_url(self) -> str:
+        """Where the process is that holds open connections. Raises as `get`."""
+        if self._relay_url is None:
+            told = self.get("/config/workflow")
+            self._relay_url = str(told["relay"]["url"]) or self.url
+        return self._relay_url
 
     def get(self, path: str, **query: Any) -> JsonObject:
         """Raises: Unreachable, Refused; so do all others here."""

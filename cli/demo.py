@@ -19,6 +19,7 @@ from typing import Any
 from cli.client import Client
 from cli.commands.following import tell_end
 from cli.commands.sign_in import sign_in_link
+from cli.demo_chat import run_chat
 from cli.demo_flow import run_flow
 from cli.demo_kill import Kill, Killer
 from cli.demo_scenario import Scenario
@@ -47,6 +48,7 @@ class DemoFailed(Exception):
 SHOWN = {
     Scenario.PROVISION: "a real SSH host is provisioned on this machine, inside a sandbox",
     Scenario.FLOW: "an agent fails under load; its breaker opens, work is parked, and waves release it",
+    Scenario.CHAT: "answers outlive their worker, are read from anywhere and stopped; agents answer together and apart",
 }
 
 
@@ -60,7 +62,8 @@ def run_demo(
     """Run the demo; whether the run completed. All processes have ended when this returns or raises.
 
     `directory` must be empty; unset: a fresh one, which stays until the next demo so that its logs can be read.
-    Raises: DemoFailed, FlowStuck, CannotStart, StackFailed; KeyboardInterrupt on Ctrl-C, SIGTERM and SIGHUP.
+    Raises: DemoFailed, FlowStuck, ChatFailed, TimeoutError, CannotStart, StackFailed; KeyboardInterrupt on Ctrl-C,
+    SIGTERM and SIGHUP.
     """
     _forget_settings()
     directory = _fresh_directory(directory)
@@ -78,7 +81,13 @@ def run_demo(
             stack = cleanup.enter_context(_running(Stack(settings)))
         print_line(f"PostgreSQL, Valkey, web, relay, workers and Flower are up after {time.monotonic() - began:.1f} s")
         client = Client.of(settings)
-        completed = run_flow(client) if scenario is Scenario.FLOW else _provision(client, facts, settings, kill)
+        match scenario:
+            case Scenario.FLOW:
+                completed = run_flow(client)
+            case Scenario.CHAT:
+                completed = run_chat(client, settings.data_dir)
+            case Scenario.PROVISION:
+                completed = _provision(client, facts, settings, kill)
         if keep:
             _keep(stack)
     print_line("all processes were stopped" if completed else f"all processes were stopped; logs: {stack.log_dir}")

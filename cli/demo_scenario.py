@@ -10,3 +10,4 @@ class Scenario(StrEnum):
 
     PROVISION = "provision"
     FLOW = "flow"
+    CHAT = "chat"

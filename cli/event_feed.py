@@ -47,7 +47,6 @@ class EventFeed:
         self._client = client
         self._run_id = run_id
         self._news = news
-        self._relay_url: str | None = None
         self._last_id: str | None = None
         self._stopped = threading.Event()
 
@@ -82,14 +81,11 @@ class EventFeed:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _open(self) -> contextlib.closing[requests.Response]:
-        if self._relay_url is None:
-            told = self._client.get("/config/workflow")
-            self._relay_url = str(told["relay"]["url"]) or self._client.url
         headers = {"Accept": "text/event-stream"}
         if self._last_id is not None:
             headers["Last-Event-ID"] = self._last_id
         answer = self._client.session.get(
-            self._relay_url + "/workflow/events",
+            self._client.relay_url() + "/workflow/events",
             params={"workflow_id": self._run_id},
             headers=headers,
             stream=True,

@@ -109,6 +109,15 @@ class StreamReader:
         entries = _entries(found)
         return Batch(entries, entries[-1].position)
 
+    def tail_back(self, run_id: str, before: Position | None, count: int) -> tuple[Entry, ...]:
+        """At most `count` events before a place, the newest first; None: from the end. Raises: StreamUnavailable."""
+        top = "+" if before is None else f"({before}"
+
+        def ask() -> Any:
+            return self._calls.xrevrange(stream_key(run_id), max=top, count=count)
+
+        return _entries(self._guarded(lambda: self._circuit.call(ask)))
+
     def wait(
         self, places: Mapping[str, Position], *, block_s: float = LONGEST_BLOCK_S, waker: Waker | None = None
     ) -> dict[str, Batch]:

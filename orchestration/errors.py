@@ -56,6 +56,30 @@ class UnknownAlert(PerdureError):
     code = "unknown_alert"
 
 
+class InvalidChat(PerdureError):
+    """A chat request cannot be answered as sent (no such model, mixture or filter, an empty message)."""
+
+    code = "invalid_chat"
+
+
+class UnknownConversation(PerdureError):
+    """There is no conversation with this id."""
+
+    code = "unknown_conversation"
+
+
+class UnknownMessage(PerdureError):
+    """There is no message with this id, or the conversation has none."""
+
+    code = "unknown_message"
+
+
+class UnknownBattle(PerdureError):
+    """There is no battle with this id."""
+
+    code = "unknown_battle"
+
+
 class IllegalControl(PerdureError):
     """The run or step is in a state in which this control means nothing (such as pausing a finished run)."""
 

@@ -48,11 +48,11 @@ class Redactor:
         """What is looked for, longest first."""
         return self._forms
 
-    def text(self, text: str) -> str:
-        """The text without secrets."""
+    def text(self, text: str, *, guess: bool = True) -> str:
+        """The text without secrets; without those that only look like some unless `guess`."""
         pieces: list[str] = []
         done = 0
-        for start, end in self.spans(text):
+        for start, end in self.spans(text, guess=guess):
             pieces += (text[done:start], self.mask)
             done = end
         return "".join((*pieces, text[done:])) if pieces else text
@@ -65,11 +65,22 @@ class Redactor:
         """
         return self._json(value, hide=False, depth=0)
 
-    def stream(self) -> RedactingStream:
-        """A redactor for text that arrives in pieces."""
-        return RedactingStream(self)
+    def prose(self, value: Json) -> Json:
+        """The value without known secrets. What only looks like one stays, as in `password = input()` of an example."""
+        match value:
+            case str():
+                return self.text(value, guess=False)
+            case Mapping():
+                return {self._key(key): self.prose(inner) for key, inner in value.items()}
+            case list() | tuple():
+                return [self.prose(inner) for inner in value]
+        return self.mask if isinstance(value, int | float) and self._holds_known(str(value)) else value
 
-    def spans(self, text: str) -> list[Span]:
+    def stream(self, *, guess: bool = True) -> RedactingStream:
+        """A redactor for text that arrives in pieces."""
+        return RedactingStream(self, guess=guess)
+
+    def spans(self, text: str, *, guess: bool = True) -> list[Span]:
         """Where secrets are, in order, overlapping and touching ones joined."""
         found: list[Span] = []
         for form in self._forms:
@@ -77,7 +88,7 @@ class Redactor:
             while start >= 0:
                 found.append((start, start + len(form)))
                 start = text.find(form, start + len(form))
-        for pattern in VALUES:
+        for pattern in VALUES if guess else ():
             for match in pattern.finditer(text):
                 span = match.span(match.lastgroup or 0)
                 if span[0] < span[1]:
@@ -119,8 +130,9 @@ class RedactingStream:
     `password=` in one piece still hides the value in the next.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, *, guess: bool = True) -> None:
         self._redactor = redactor
+        self._guess = guess
         self._raw = ""
         self._done = 0
         self._masked = False
@@ -128,14 +140,14 @@ class RedactingStream:
     def feed(self, chunk: str) -> str:
         """What can be given out after this piece."""
         self._raw += chunk
-        spans = self._redactor.spans(self._raw)
+        spans = self._redactor.spans(self._raw, guess=self._guess)
         given = self._give_out(spans, self._limit(spans))
         self._forget(spans)
         return given
 
     def flush(self) -> str:
         """What was kept back. The stream starts anew afterwards."""
-        given = self._give_out(self._redactor.spans(self._raw), len(self._raw))
+        given = self._give_out(self._redactor.spans(self._raw, guess=self._guess), len(self._raw))
         self._raw, self._done, self._masked = "", 0, False
         return given
 
@@ -162,6 +174,8 @@ class RedactingStream:
         limit = len(self._raw)
         for form in self._redactor.forms:
             limit = min(limit, self._open_form(form, spans, limit))
+        if not self._guess:
+            return max(limit, self._done)
         # A tail's context may lie in what was given out already.
         word = max(map(self._raw.rfind, " \n\t")) + 1
         for tail in OPEN_TAILS:

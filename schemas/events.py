@@ -21,7 +21,7 @@ ALERTS = ":alerts"
 
 
 class EventType(StrEnum):
-    """Kinds of events. `text` is a piece of a token stream, with its offset."""
+    """Kinds of events."""
 
     RUN = "run"
     STEP = "step"
@@ -29,6 +29,7 @@ class EventType(StrEnum):
     LOG = "log"
     TEXT = "text"
     ALERT = "alert"
+    NOTICE = "notice"
 
 
 class RunEvent(BaseModel):
@@ -95,7 +96,39 @@ class AlertEvent(BaseModel):
     rule: str
 
 
-Event = RunEvent | StepEvent | ProgressEvent | LogEvent | AlertEvent
+class TextEvent(BaseModel):
+    """A piece of what a step writes: from `offset` characters on, its text is `text`, and there is no more of it yet.
+
+    The first piece of an attempt has offset 0; one that goes on from what another wrote says that again with it.
+    `edition` counts how often this attempt has put another text in place of what was written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.TEXT
+    index: int
+    key: str
+    attempt: int
+    edition: int = 0
+    offset: int
+    text: str
+
+
+class NoticeEvent(BaseModel):
+    """Something that people who watch should be told at once; nothing in the state depends on it.
+
+    `notice` names what kind, such as `agent_mixing`; `index` and `key` the step it is about, if it is about one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    type: EventType = EventType.NOTICE
+    notice: str
+    message: str
+    index: int | None = None
+    key: str | None = None
+    error: bool = False
+
+
+Event = RunEvent | StepEvent | ProgressEvent | LogEvent | AlertEvent | TextEvent | NoticeEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.postgres import create_database, drop_database
 from cli.servers.valkey import DATABASES
 from settings import ROOT, default_data_dir
+from tests.support.model_peer import ModelServer
 
 TEMPLATE = "migrated"
 BROWSER = Path(__file__).parent / "browser"
@@ -203,6 +204,20 @@ def private_valkey(session_dir: Path) -> Iterator[EmbeddedValkey]:
     yield server
     server.stop()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def model_server_process() -> Iterator[ModelServer]:
+    """The stand-in model server of this session. Tests take `model_server`."""
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def model_server(model_server_process: ModelServer) -> ModelServer:
+    """A server that speaks OpenAI's chat completions, a process of its own that has seen no request yet."""
+    model_server_process.reset()
+    return model_server_process
 
 
 @pytest.fixture(scope="session")

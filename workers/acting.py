@@ -29,6 +29,7 @@ from orchestration.core.decide import (
 from orchestration.core.fallbacks import unfold_fallbacks
 from orchestration.core.references import resolve
 from orchestration.core.storable import storable
+from orchestration.engine.attempts import RESULT_BYTES
 from orchestration.engine.leases import Lease
 from orchestration.engine.planning import Actions, check_action, plan_unfolded
 from orchestration.errors import InvalidParameters, PerdureError, StoreUnavailable
@@ -40,7 +41,6 @@ from workers.gating import Gating, Parked
 
 log = logging.getLogger("perdure.runner")
 
-RESULT_BYTES = 256 * 1024
 DETAILS_BYTES = 16 * 1024
 LONGEST_DELAY_S = 7 * 86_400.0
 
@@ -111,6 +111,8 @@ class Acting:
             params=lease.run_params,
             results=Results(lease.reads, emitter.result),
             restored=lease.checkpoint,
+            written=lease.written,
+            written_until=lease.written_until,
             deadline=lease.claimed_at + timedelta(seconds=lease.timeout_s),
             host=lease.host if declared.needs_host else None,
             settings=self.action_settings,
@@ -124,8 +126,9 @@ class Acting:
             case Expand():
                 result: Json = {"message": returned.message, "details": returned.details}
                 return Succeeded(storable(result, max_bytes=RESULT_BYTES), self._expansion(lease, returned))
-            case Result(message, details):
-                return Succeeded(storable({"message": message, "details": details}, max_bytes=RESULT_BYTES))
+            case Result(message, details, prose):
+                kept = storable({"message": message, "details": details}, max_bytes=RESULT_BYTES)
+                return Succeeded(kept, prose=prose)
             case _:
                 return Succeeded(storable(returned, max_bytes=RESULT_BYTES))
 

@@ -16,6 +16,7 @@ from orchestration.secrets import SecretStore
 from schemas.events import LogEvent, ProgressEvent
 from schemas.json import Json, JsonObject
 from schemas.progress import Progress
+from workers.texts import PACE, Text, TextPace
 
 log = logging.getLogger("perdure.emitter")
 
@@ -69,6 +70,7 @@ class Emitter:
         flusher: Flusher,
         secrets: SecretStore,
         redactor: Redactor,
+        pace: TextPace = PACE,
     ) -> None:
         self.lease = lease
         self.attempts = attempts
@@ -87,6 +89,7 @@ class Emitter:
         self._streams: dict[str, RedactingStream] = {}
         self._network: tuple[int, int] | None = None
         self.agent: str | None = None
+        self._text = Text(lease, attempts, events, redactor, pace)
 
     def progress(self, progress: Progress) -> None:
         """Publish at once, store soon. What is too large is cut to its percent and message, and says so."""
@@ -107,6 +110,16 @@ class Emitter:
         """Publish at once, store soon. Past the limits of size, one notice says that the rest was dropped."""
         for start in range(0, len(text), MAX_LOG_PIECE):
             self._log_piece(text[start : start + MAX_LOG_PIECE], storable_text(level, 20))
+
+    def write(self, text: str) -> None:
+        """Publish at once, store as the pace says. Raises: TooLarge past the largest text."""
+        self._text.write(text)
+        self.flusher.mark(self)
+
+    def rewrite(self, text: str) -> None:
+        """Put another text in place of what was written. Raises: TooLarge."""
+        self._text.rewrite(text)
+        self.flusher.mark(self)
 
     def checkpoint(self, data: Json) -> None:
         """Store under the fence; waits for PostgreSQL. Raises: LeaseLost, TooLarge, StoreUnavailable."""
@@ -142,8 +155,8 @@ class Emitter:
         """Bytes that the attempt sent and received so far; None when nothing was counted."""
         return self._network
 
-    def flush(self) -> None:
-        """Write what was gathered. Never raises: progress and logs are not worth failing a step for."""
+    def flush(self, *, whole: bool = False) -> None:
+        """Write what was gathered, of a text what is due, or the `whole`. Never raises: no step fails for this."""
         # Whoever comes second waits until the first has written: after `close` nothing is on its way.
         with self._flushing:
             with self._lock:
@@ -151,6 +164,7 @@ class Emitter:
                 pieces, self._pieces = self._pieces, []
                 self._waiting = 0
             try:
+                self._save_text(whole)
                 self._write(progress, pieces)
             except StoreUnavailable:
                 self._put_back(progress, pieces)
@@ -163,8 +177,15 @@ class Emitter:
         with self._lock:
             for level, stream in self._streams.items():
                 self._take(stream.flush(), level)
-        self.flush()
-        return not self._pieces
+        self._text.end()
+        self.flush(whole=True)
+        return not self._pieces and not self._text.is_dirty
+
+    def _save_text(self, whole: bool) -> None:
+        if whole or self._text.is_due():
+            self._text.save()
+        elif self._text.is_dirty:
+            self.flusher.mark(self)
 
     def _write(self, progress: JsonObject | None, pieces: list[tuple[int, str, str]]) -> None:
         if progress is not None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from billiard import current_process
 from celery import Celery, bootsteps, signals
 
+from orchestration.engine.planning import INTERACTIVE_QUEUE
 from orchestration.gates.load import LoadGate
 from settings import ROOT, Settings
 from workers.host_board import HostBoard, SharedPlaces
@@ -88,6 +89,8 @@ class Lifecycle:
             self._slots = slots or os.cpu_count() or 1
             self._start_keeper({"pool": pool, "concurrency": slots, "queues": queues})
             self._process = self._make_process("main", threads)
+            if pool != "prefork" and INTERACTIVE_QUEUE in queues:
+                self._process.prepare_models()
 
     def _on_child(self, **_: Any) -> None:
         """A pool child: its own connections, its own line to the keeper."""

@@ -26,6 +26,7 @@ from orchestration.gates import BreakerGate, RateLimitGate
 from orchestration.gates.breaker import BreakerState, Change
 from orchestration.gates.load import LoadGate
 from orchestration.gates.retry_budget import RetryBudgetGate
+from orchestration.models.registry import ModelRegistry
 from orchestration.secrets import SecretStore
 from orchestration.store.database import Database
 from schemas.flow import read_rate
@@ -38,6 +39,7 @@ from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.runner import FaultHook, Runner
 from workers.task_events import TaskEvents
+from workers.texts import TextPace
 from workers.tracing import AttemptTraces
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ log = logging.getLogger("perdure.worker")
 
 # How long a busy main process may take to tell of a drain.
 TERM_PATIENCE_S = 3.0
+
+# More threads than these share them.
+MOST_CONNECTIONS = 16
 
 # What actions may read of the settings, by name; they never see URLs or tokens of the system itself.
 ACTION_SETTINGS = (
@@ -82,8 +87,14 @@ class WorkerProcess:
         self.keeper = KeeperClient(
             keeper_path, role=role, on_gone=self._keeper_gone, on_abandoned=self._thread_abandoned
         )
-        # One connection for each thread that acts, and one for the flusher.
-        database = Database(settings.database_url, name=f"perdure {owner}", size=threads + 1, keeps=True)
+        # One connection for each thread that acts, and one for the flusher. Many threads are there to wait for others,
+        # such as models, and share.
+        database = Database(
+            settings.database_url,
+            name=f"perdure {owner}",
+            size=min(threads, MOST_CONNECTIONS) + 1,
+            keeps=threads <= MOST_CONNECTIONS,
+        )
         events = EventStream(settings.redis_url)
         app = make_celery(settings.redis_url)
         attempts = Attempts(
@@ -93,6 +104,8 @@ class WorkerProcess:
             lease_s=settings.lease_s,
             resend_s=settings.resend_s,
         )
+        readable = action_settings(settings)
+        self._models: ModelRegistry = readable["models"]
         self.runner = Runner(
             owner=owner,
             attempts=attempts,
@@ -100,7 +113,7 @@ class WorkerProcess:
             acting=Acting(
                 actions=load_actions(settings.actions),
                 gating=gating(settings, attempts, load_gate),
-                action_settings=action_settings(settings),
+                action_settings=readable,
             ),
             flusher=Flusher(settings.progress_interval_s),
             secrets=SecretStore(settings.secrets_dir, os.environ),
@@ -109,12 +122,20 @@ class WorkerProcess:
             task_events=TaskEvents(app, hostname),
             meter=self.meter,
             traces=AttemptTraces(tracing) if tracing is not None else None,
+            text_pace=TextPace(settings.chat_store_s, settings.chat_store_tokens),
         )
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named."""
         with survive_group_term(self.keeper.draining) if self._is_child else nullcontext():
             self.runner.attempt(run_id, position)
+
+    def prepare_models(self) -> None:
+        """Load in the background what the first answer of a model would wait for, about a second.
+
+        Not before children are forked: one that is forked in the midst of an import waits for its end for ever.
+        """
+        threading.Thread(target=self._models.prepare, name="perdure-models", daemon=True).start()
 
     def _keeper_gone(self) -> None:
         # Without its keeper nobody renews the leases: the work would be given away while it still runs.
@@ -129,7 +150,27 @@ class WorkerProcess:
 def action_settings(settings: Settings) -> Mapping[str, Any]:
     """The settings that actions may read."""
     values = {name: getattr(settings, name) for name in ACTION_SETTINGS}
-    return values | {"known_hosts": settings.data_dir / "known_hosts"}
+    return values | {
+        "known_hosts": settings.data_dir / "known_hosts",
+        "models": model_registry(settings),
+        "chat_filter_options": filter_options(settings),
+    }
+
+
+def model_registry(settings: Settings) -> ModelRegistry:
+    """The models that actions may ask. It connects to none before it is asked."""
+    return ModelRegistry(
+        settings.model_providers,
+        demo_models=settings.demo_models,
+        mixtures=settings.mixtures,
+        default=settings.default_model,
+    )
+
+
+def filter_options(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """What settings say of the filters of chats, by their names."""
+    trimmed = {"max_tokens": settings.context_window_limit} | settings.chat_filter_options.get("trim_context", {})
+    return {**settings.chat_filter_options, "trim_context": trimmed}
 
 
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:

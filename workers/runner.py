@@ -25,6 +25,7 @@ from workers.gating import WAVE, Parked
 from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.task_events import TaskEvents
+from workers.texts import PACE, TextPace
 from workers.tracing import AttemptTraces
 from workers.watches import HAND_OVER_PATIENCE_S
 
@@ -73,6 +74,7 @@ class Runner:
     task_events: TaskEvents | None = None
     meter: Meter = field(default_factory=lambda: Meter(alone=False))
     traces: AttemptTraces | None = None
+    text_pace: TextPace = PACE
 
     def attempt(self, run_id: str, position: int) -> None:
         """Try the step that a message named. Does nothing when there is nothing to claim."""
@@ -143,7 +145,8 @@ class Runner:
         following: Taken | None = None
         try:
             self._fault("claimed", lease)
-            emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
+            told = (self.attempts, self.attempts.events)
+            emitter = Emitter(lease, *told, self.flusher, self.secrets, redactor, self.text_pace)
             measured = self.meter.begin()
             try:
                 outcome = self.acting.outcome(lease, taken.token, emitter)
@@ -237,6 +240,8 @@ class Runner:
 def redacted(outcome: Outcome, redactor: Redactor) -> Outcome:
     """The outcome as it may be stored and shown."""
     match outcome:
+        case Succeeded(result, None, prose=True):
+            return Succeeded(redactor.prose(result))
         case Succeeded(result, expand):
             return Succeeded(redactor.json(result), redactor.json(expand))
         case Failed(error, permanent, after_s):

@@ -16,8 +16,18 @@ from schemas.statuses import Role
 
 bp = Blueprint("page", __name__)
 
-# As in web/src/router.ts; what lies below a run is for the page to read.
-ADDRESSES = ("/runs", "/runs/<path:place>", "/start", "/dashboard", "/alerts", "/workers", "/account")
+# As in web/src/router.ts; what lies below a run or the chats is for the page to read.
+ADDRESSES = (
+    "/runs",
+    "/runs/<path:place>",
+    "/start",
+    "/chat",
+    "/chat/<path:place>",
+    "/dashboard",
+    "/alerts",
+    "/workers",
+    "/account",
+)
 LONGEST_NAME = 200
 FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -104,7 +104,7 @@ def read(body: ReadRequest) -> Response:
 def stop(body: ControlRequest) -> Response:
     """Stop a workflow; it reads `stopping` until its work is confirmed stopped. 404 when nothing is active."""
     stopped = current_services().runs.stop(active_run_of(body), current_actor())
-    return _controlled(stopped, "stopped" if stopped.status.is_finished else "stopping")
+    return answer_controlled(stopped, "stopped" if stopped.status.is_finished else "stopping")
 
 
 @bp.post("/pause", responses={200: ControlledAnswer})
@@ -112,7 +112,7 @@ def stop(body: ControlRequest) -> Response:
 @audited("workflow.pause")
 def pause(body: ControlRequest) -> Response:
     """Pause a running workflow: steps in flight end, nothing new begins. 409 when it is not running."""
-    return _controlled(current_services().runs.pause(run_of(body), current_actor()), "paused")
+    return answer_controlled(current_services().runs.pause(run_of(body), current_actor()), "paused")
 
 
 @bp.post("/resume", responses={200: ControlledAnswer})
@@ -120,7 +120,7 @@ def pause(body: ControlRequest) -> Response:
 @audited("workflow.resume")
 def resume(body: ControlRequest) -> Response:
     """Go on with a paused workflow. 409 when it is not paused."""
-    return _controlled(current_services().runs.resume(run_of(body), current_actor()), "resumed")
+    return answer_controlled(current_services().runs.resume(run_of(body), current_actor()), "resumed")
 
 
 @bp.post("/retry", responses={200: ControlledAnswer})
@@ -130,7 +130,7 @@ def retry(body: StepRequest) -> Response:
     """Run a finished workflow again from a step and all that depends on it; unset: from what failed."""
     run_id = run_of(body)
     step = None if body.step is None else step_of(run_id, body.step)
-    return _controlled(current_services().runs.retry(run_id, current_actor(), step=step), "retrying")
+    return answer_controlled(current_services().runs.retry(run_id, current_actor(), step=step), "retrying")
 
 
 @bp.post("/skip", responses={200: ControlledAnswer})
@@ -140,7 +140,7 @@ def skip(body: StepRequest) -> Response:
     """Skip a step that has not begun, or one that failed; unset: the step in hand."""
     run_id = run_of(body)
     skipped = current_services().runs.skip(run_id, current_actor(), step=step_of(run_id, body.step))
-    return _controlled(skipped, "step skipped")
+    return answer_controlled(skipped, "step skipped")
 
 
 @bp.post("/signal", responses={200: ControlledAnswer})
@@ -151,7 +151,7 @@ def signal(body: SignalRequest) -> Response:
     run_id = run_of(body)
     step = step_of(run_id, body.step)
     signalled = current_services().runs.signal(run_id, current_actor(), step=step, payload=body.payload)
-    return _controlled(signalled, "signal sent")
+    return answer_controlled(signalled, "signal sent")
 
 
 @bp.post("/control/many", responses={200: ControlledManyAnswer})
@@ -211,8 +211,9 @@ def answer_started(started: StartedRun) -> Response:
     )
 
 
-def _controlled(controlled: Controlled, done: str) -> Response:
-    return jsonify(
+def answer_controlled(controlled: Controlled, done: str, *, status: int = 200) -> Response:
+    """The answer to a control: the run as it left it."""
+    answer = jsonify(
         success=True,
         message=f"workflow {controlled.run_id}: {done}",
         workflow_id=controlled.run_id,
@@ -221,6 +222,8 @@ def _controlled(controlled: Controlled, done: str) -> Response:
         stopping=controlled.status is RunStatus.CANCELLING,
         version=controlled.version,
     )
+    answer.status_code = status
+    return answer
 
 
 def _templates(bodies: Sequence[StartRequest]) -> dict[str, Template]:

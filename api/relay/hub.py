@@ -13,7 +13,7 @@ from gevent.lock import BoundedSemaphore
 
 from api.relay.channel import Channel, Cursor
 from api.relay.greenlets import spawn_vital
-from messaging.reading import Batch, StreamReader, Waker
+from messaging.reading import Batch, Entry, StreamReader, Waker
 from orchestration.errors import StreamUnavailable
 from schemas.events import ALERTS, Position
 
@@ -57,6 +57,11 @@ class Hub:
         """What comes after a position, from the stream itself. Raises: StreamUnavailable."""
         with self._reads:
             return self._reader.read(run_id, after, count)
+
+    def tail_back(self, run_id: str, before: Position | None, count: int) -> tuple[Entry, ...]:
+        """What comes before a place, the newest first; None: the end of the stream. Raises: StreamUnavailable."""
+        with self._reads:
+            return self._reader.tail_back(run_id, before, count)
 
     def cursor(self, channel: Channel, after: Position | None) -> Cursor:
         """A reader's place in a channel."""

@@ -1,4 +1,4 @@
-"""Database reads of the relay: on a few native threads, because psycopg2 would stop all greenlets while it waits."""
+"""The database as the relay uses it: on native threads, because psycopg2 would stop all greenlets while it waits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gevent.threadpool import ThreadPool
 
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import Database, open_connection
+from orchestration.store.pool import Connection
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class NativeThreads:
 class NativeDatabase(Database):
     """One connection for each native thread, without a pool: the locks of a pool belong to greenlets here.
 
-    For reads only, since a read that finds its connection lost is made once more over a new one.
+    For reads only, see `NativeWrites`, since a read that finds its connection lost is made once more over a new one.
     """
 
     def __init__(self, url: str, *, name: str) -> None:
@@ -57,3 +58,28 @@ class NativeDatabase(Database):
             self._held.connection = None
             connection.close()
             raise StoreUnavailable(f"PostgreSQL cannot be read: {error}") from error
+
+
+class _Held:
+    """A native thread's own connection, where `Database` looks for one that is lent by a pool."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def give_back(self) -> None:
+        """It stays with its thread."""
+
+
+class NativeWrites(Database):
+    """As `NativeDatabase`, for calls that change something: none is made twice. Raises as `Database` does."""
+
+    def __init__(self, url: str, *, name: str) -> None:
+        super().__init__(url, name=name, size=1, keeps=True)
+        self._name = name
+        self._held: Any = get_original("_thread", "_local")()
+
+    def _take(self) -> Any:
+        held: _Held | None = getattr(self._held, "lent", None)
+        if held is None or held.connection.closed:
+            held = self._held.lent = _Held(open_connection(self.url, name=self._name))
+        return held

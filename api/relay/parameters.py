@@ -32,6 +32,27 @@ def position(value: Any) -> Position | None:
         ) from error
 
 
+def place(value: Any, where: str) -> Position | int | None:
+    """How far somebody has read a text: a place in its run's stream, or so many characters. Raises: Refusal."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+        return int(value)
+    try:
+        return None if not value else Position.parse(value)
+    except ValueError as error:
+        raise _invalid(
+            f"{where!r} is neither a position nor a number of characters",
+            f"/{where}",
+            "send the `position` of the message as it was read, or the id of the last event",
+        ) from error
+
+
+def message_id(value: str) -> str:
+    """The public id of a message. Raises: Refusal."""
+    if not is_public_id(value):
+        raise _invalid("this is not the id of a message", "/message", "send it as POST /api/chat answered it")
+    return value
+
+
 def seconds(value: str | None, *, most: float) -> float:
     """A time to wait, cut to `most`; 0 when none is given. Raises: Refusal."""
     if value is None or value == "":

@@ -20,7 +20,7 @@ def demo(
         Path | None, typer.Option("--dir", help="an empty directory for its data; unset: a fresh one")
     ] = None,
 ) -> None:
-    """Provision a sandbox host over SSH on a stack of its own, watched live; or show flow control.
+    """Provision a sandbox host over SSH on a stack of its own, watched live; or show flow control, or chat.
 
     Everything is real and local: PostgreSQL, Valkey, workers, and an SSH server that cannot touch the machine. Ports
     are free ones; nothing is left running.
@@ -29,16 +29,18 @@ def demo(
       perdure demo
       perdure demo --kill worker
       perdure demo --scenario flow
+      perdure demo --scenario chat
       perdure demo --keep
     """
     from cli.demo import DemoFailed, run_demo  # with the servers' wheels
+    from cli.demo_chat import ChatFailed
     from cli.demo_flow import FlowStuck
     from cli.supervisor import StackFailed
     from cli.up import CannotStart
 
     try:
         completed = run_demo(keep=keep, kill=kill, directory=directory, scenario=scenario)
-    except (DemoFailed, FlowStuck, CannotStart, StackFailed) as error:
+    except (DemoFailed, FlowStuck, ChatFailed, TimeoutError, CannotStart, StackFailed) as error:
         print_error(str(error))
         raise typer.Exit(Exit.FAILED) from error
     except KeyboardInterrupt:

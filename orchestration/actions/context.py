@@ -23,6 +23,12 @@ class AttemptServices(Protocol):
     def log(self, text: str, level: str) -> None:
         """Publish a piece of log and store it soon."""
 
+    def write(self, text: str) -> None:
+        """Publish a piece of the step's text and store it soon. Raises TooLarge past the largest text."""
+
+    def rewrite(self, text: str) -> None:
+        """Put another text in place of all that was written. Raises TooLarge."""
+
     def checkpoint(self, data: Json) -> None:
         """Store a checkpoint under the fence; blocks. Raises LeaseLost when a later attempt holds the step."""
 
@@ -81,12 +87,15 @@ class ActionContext:
     params: Mapping[str, Any]
     results: Mapping[str, Any]
     restored: Json
+    written: str
     deadline: datetime
     host: SshTarget | None
     settings: Mapping[str, Any]
     services: AttemptServices
     token: CancelToken
     signal: JsonObject | None = None
+    written_until: str = ""
+    """Why the attempt that wrote `written` ended: `lost`, `handed_back`, or the code of its failure."""
 
     @property
     def idempotency_key(self) -> str:
@@ -122,6 +131,20 @@ class ActionContext:
     def log(self, text: str, level: str = "info") -> None:
         """Add text to the step's log."""
         self.services.log(text, level)
+
+    def write(self, text: str) -> None:
+        """Add to the text that the step writes, such as what a model answers, piece by piece.
+
+        Who watches gets each piece at once. It is stored every 2 s or 100 pieces, and as the attempt ends in any way;
+        the next attempt finds it as `written`, and why it ends there as `written_until`. It goes on from there, with
+        `rewrite(written)` first since readers may have seen more than was stored, or begins anew with `rewrite("")`.
+        Raises: TooLarge past 240 KiB.
+        """
+        self.services.write(text)
+
+    def rewrite(self, text: str) -> None:
+        """Put another text in place of all that was written, for readers too. Raises: TooLarge."""
+        self.services.rewrite(text)
 
     def checkpoint(self, data: Json) -> None:
         """Store `data` (at most 256 KiB of JSON) for the next attempt, which finds it as `restored`.

@@ -35,6 +35,7 @@ class SecretRef(BaseModel):
 
 
 FlowOf = Callable[[Any, SshTarget | None], FlowSpec | None]
+NoticeOf = Callable[[JsonObject], JsonObject | None]
 SignalForm = Callable[[JsonObject], Form | None]
 
 
@@ -47,6 +48,8 @@ class ActionDeclaration:
     role: the least role that may start it.
     needs_host: the run must have an SSH target.
     signal_form: what a step with given parameters, in which references are not resolved, asks of a signal.
+    failure_notice: what to tell those who watch when a step with given parameters, in which references are not
+        resolved, has failed for good: `{"notice", "message"}`, see `NoticeEvent`.
     flow: what an attempt with given parameters has to pass, such as the breaker of what it depends on. A step's own
         breaker goes before it; locks and rate limits are added to the step's own.
     """
@@ -65,3 +68,4 @@ class ActionDeclaration:
     accepts_signal: bool = False
     signal_form: SignalForm | None = None
     flow: FlowOf | None = None
+    failure_notice: NoticeOf | None = None

@@ -52,10 +52,15 @@ class WaitUntil(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A result with a sentence for people and a map of details."""
+    """A result with a sentence for people and a map of details.
+
+    prose: it is text that people asked for, in which only the values of known secrets are masked, and nothing that merely
+        looks like a secret.
+    """
 
     message: str
     details: JsonObject = field(default_factory=dict)
+    prose: bool = False
 
 
 ExpandStep = StepSpec

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestration.actions.declaration import ActionDeclaration, FlowOf, NoParams, SignalForm
+from orchestration.actions.declaration import ActionDeclaration, FlowOf, NoParams, NoticeOf, SignalForm
 from orchestration.actions.outcomes import ActionReturn
 from schemas.base import ACTION_PATTERN
 from schemas.retry import RetryPolicy
@@ -28,6 +28,7 @@ BUNDLED = (
     "orchestration.actions.python",
     "orchestration.actions.alerts",
     "orchestration.actions.ssh",
+    "orchestration.chat.generate",
 )
 
 Function = Callable[[Any, Any], ActionReturn]
@@ -48,6 +49,7 @@ def action(
     accepts_signal: bool = False,
     signal_form: SignalForm | None = None,
     flow: FlowOf | None = None,
+    failure_notice: NoticeOf | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function `(ctx, params) -> dict | Result | Expand | None` as an action.
 
@@ -79,6 +81,7 @@ def action(
             accepts_signal=accepts_signal,
             signal_form=signal_form,
             flow=flow,
+            failure_notice=failure_notice,
         )
         return function
 

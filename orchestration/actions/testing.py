@@ -25,6 +25,7 @@ class Recorder:
     step_results: dict[str, Json] = field(default_factory=dict)
     progress_seen: list[Progress] = field(default_factory=list)
     pieces: list[tuple[str, str]] = field(default_factory=list)
+    text: str = ""
     checkpoints: list[Json] = field(default_factory=list)
     secrets_read: list[tuple[str, str | None]] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
@@ -39,6 +40,12 @@ class Recorder:
 
     def log(self, text: str, level: str) -> None:
         self.pieces.append((text, level))
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def rewrite(self, text: str) -> None:
+        self.text = text
 
     def checkpoint(self, data: Json) -> None:
         self.checkpoints.append(storable(data, max_bytes=CHECKPOINT_BYTES))
@@ -62,6 +69,7 @@ def make_context(
     attempt: int = 1,
     params: Mapping[str, Any] | None = None,
     restored: Json = None,
+    written: str = "",
     settings: Mapping[str, Any] | None = None,
     host: SshTarget | None = None,
     signal: JsonObject | None = None,
@@ -77,6 +85,7 @@ def make_context(
         params=params or {},
         results=recorder.step_results,
         restored=restored,
+        written=written,
         deadline=datetime.now(UTC) + timedelta(hours=1),
         host=host,
         settings=settings or {},

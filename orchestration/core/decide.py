@@ -30,10 +30,11 @@ class StepError:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The action returned. `expand` holds the rows of further steps, see core/dag.py."""
+    """The action returned. `expand` holds the rows of further steps, see core/dag.py; `prose` as of `Result`."""
 
     result: Json
     expand: JsonObject | None = None
+    prose: bool = False
 
 
 @dataclass(frozen=True)

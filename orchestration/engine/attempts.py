@@ -24,6 +24,7 @@ from schemas.statuses import RunStatus
 log = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 256 * 1024
+RESULT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ class Attempts:
         self.dispatcher.send(finished.ready)
         if answer.get("wakes"):
             self._wake(self.waking.lines)
-        events: list[Event] = finish_events(lease.position, lease.key, lease.attempt, answer, finished.decision)
+        step = (lease.position, lease.key, lease.attempt)
+        events: list[Event] = finish_events(*step, answer, finished.decision, lease.notice)
         if finished.next is not None:
             events.append(claim_event(finished.next))
         self.events.publish(lease.run_id, events, final=RunStatus(answer["run_status"]).is_finished)
@@ -162,6 +164,15 @@ class Attempts:
         if not self.database.call(
             "SELECT save_checkpoint(%s, %s, %s, %s)", lease.run, lease.position, lease.attempt, text
         ):
+            raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over")
+
+    def save_text(self, lease: Lease, offset: int, text: str, *, edition: int = 0) -> None:
+        """Store that what the attempt writes is `text` from `offset` characters on; of its `edition`, see TextEvent.
+
+        Raises: LeaseLost, StoreUnavailable.
+        """
+        values = (lease.run, lease.position, lease.attempt, edition, offset, text)
+        if not self.database.transition("save_text", "bigint, integer, integer, integer, integer, text", *values):
             raise LeaseLost(f"attempt {lease.attempt} at step {lease.key!r} was taken over")
 
     def save_progress(self, lease: Lease, document: JsonObject) -> None:

@@ -27,6 +27,8 @@ class Lease:
     """An attempt as held by a worker, with all that is needed to run it.
 
     began_at: when the first attempt began, or the first that failed, if one has.
+    written_until: why the attempt that wrote `written` ended: its outcome, such as `lost`, or the code of its failure.
+    notice: what to tell those who watch should the step fail for good.
     taken_at: when this process learned of it, by its own clock.
     """
 
@@ -52,6 +54,7 @@ class Lease:
     created_role: str
     host: SshTarget | None
     checkpoint: Json
+    written: str
     signal: JsonObject | None
     reads: JsonObject
     priority: int
@@ -62,6 +65,8 @@ class Lease:
     waited_on: str | None
     began_at: datetime
     taken_at: float = field(default_factory=time.monotonic, compare=False)
+    written_until: str = ""
+    notice: JsonObject | None = None
 
     def elapsed_s(self) -> float:
         """Seconds since the first of the step's attempts that failed began; since this one began if none has."""
@@ -142,6 +147,9 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         claimed_at=datetime.fromisoformat(step["now"]),
         version=version,
         checkpoint=step["checkpoint"],
+        written=step["written"] or "",
+        written_until=step.get("written_until") or "",
+        notice=policy.get("notice"),
         signal=step["signal"],
         reads=step["reads"] or {},
         flow=policy.get("flow"),

@@ -124,6 +124,9 @@ def step_row(
     flow = flow_of(step)
     if flow:
         policy["flow"] = flow
+    notice = declared.failure_notice(step.params) if declared.failure_notice is not None else None
+    if notice is not None:
+        policy["notice"] = notice
     return {
         "position": planned.position,
         "key": step.key,

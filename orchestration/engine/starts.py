@@ -51,6 +51,24 @@ class AuditNote:
     detail: JsonObject
 
 
+@dataclass(frozen=True)
+class Companion:
+    """What else is written as runs are accepted, or not at all: a SQL function that takes `document` and the arguments
+    of `start_runs`, which it calls, and whose answer it answers unless it refuses first.
+    """
+
+    function: str
+    document: JsonObject
+
+
+class Refused(Exception):
+    """A companion refused; `answer` says why."""
+
+    def __init__(self, answer: JsonObject) -> None:
+        super().__init__(answer["status"])
+        self.answer = answer
+
+
 OnStarted = Callable[[Sequence[StartedRun], int], None]
 """Hears of runs that were accepted together, and of when that began, in ns since 1970."""
 
@@ -130,11 +148,12 @@ class Starts:
         *,
         idempotency_key: str | None = None,
         audit: AuditNote | None = None,
+        companion: Companion | None = None,
     ) -> list[StartedRun]:
         """Accept all of these runs, or none of them, and send their first steps.
 
         Raises: RunExists when an id, or the key, was used with another body; RunActive when a concurrency key is held
-        by another run; InvalidWorkflow and TooLarge for what does not fit together.
+        by another run; InvalidWorkflow and TooLarge for what does not fit together; Refused when the companion refused.
         """
         check_together(planned)
         began_ns = time.time_ns()
@@ -155,9 +174,14 @@ class Starts:
         steps = planned[0].steps
         if len(planned) > 1:
             steps = [row | {"run": place} for place, run in enumerate(planned, 1) for row in run.steps]
-        answer = self.database.transition(
-            "start_runs", "jsonb, jsonb, real", as_jsonb(start), as_jsonb(steps), self.resend_s
-        )
+        values = (as_jsonb(start), as_jsonb(steps), self.resend_s)
+        if companion is None:
+            answer = self.database.transition("start_runs", "jsonb, jsonb, real", *values)
+        else:
+            document = as_jsonb(companion.document)
+            answer = self.database.transition(companion.function, "jsonb, jsonb, jsonb, real", document, *values)
+        if answer["status"] not in ("ok", "busy", "exists"):
+            raise Refused(answer)
         if answer["status"] != "ok":
             return self._refused(answer, planned)
         started = [

@@ -135,7 +135,7 @@ class Sweep(Waking):
         self.dispatcher.send(ready_steps(run_id, answer["ready"], row["priority"]))
         self.events.publish(
             run_id,
-            finish_events(row["position"], row["key"], row["attempt"], answer, decision),
+            finish_events(row["position"], row["key"], row["attempt"], answer, decision, row["policy"].get("notice")),
             final=RunStatus(answer["run_status"]).is_finished,
         )
         journal.ended(run_id, row["key"], row["attempt"], answer, decision)

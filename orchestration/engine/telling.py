@@ -8,7 +8,7 @@ from typing import Any
 from orchestration.core.decide import Decision
 from orchestration.engine.leases import Lease
 from orchestration.ports import ReadyStep
-from schemas.events import Event, RunEvent, StepEvent
+from schemas.events import Event, NoticeEvent, RunEvent, StepEvent
 from schemas.json import JsonObject
 from schemas.statuses import StepStatus, WaitReason
 
@@ -31,8 +31,18 @@ def ready_steps(run_id: str, rows: Sequence[Sequence[Any]], priority: int) -> li
     return [ReadyStep(run_id, position, action, queue, priority) for position, action, queue in rows]
 
 
-def finish_events(position: int, key: str, attempt: int, answer: JsonObject, decision: Decision) -> list[Event]:
-    """What a finished attempt tells: the step, those it made ready, the run. Large fan-outs tell only the run."""
+def finish_events(
+    position: int,
+    key: str,
+    attempt: int,
+    answer: JsonObject,
+    decision: Decision,
+    notice: JsonObject | None = None,
+) -> list[Event]:
+    """What a finished attempt tells: the step, those it made ready, the run. Large fan-outs tell only the run.
+
+    notice: what to say as well should the step have failed for good.
+    """
     version = answer["version"]
     waiting = answer["step_status"] == "waiting"
     message = decision.result.get("message") if isinstance(decision.result, dict) else None
@@ -49,6 +59,9 @@ def finish_events(position: int, key: str, attempt: int, answer: JsonObject, dec
             error=decision.error.as_json() if decision.error else None,
         )
     ]
+    if notice is not None and answer["step_status"] == StepStatus.FAILED:
+        said = {"notice": notice["notice"], "message": notice["message"]}
+        events.append(NoticeEvent(index=position, key=key, error=True, **said))
     for index, name, status, tries, waiting_for, due_at in answer["changed"][:MAX_EVENTS_A_FINISH]:
         events.append(
             StepEvent(

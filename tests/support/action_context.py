@@ -24,6 +24,8 @@ class RecordingServices:
     earlier: Mapping[str, Any] = field(default_factory=dict)
     said: list[Progress] = field(default_factory=list)
     logged: list[tuple[str, str]] = field(default_factory=list)
+    text: str = ""
+    pieces: list[str] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
     on_log: Callable[[str], None] = lambda text: None
@@ -38,6 +40,16 @@ class RecordingServices:
         with self._lock:
             self.logged.append((level, text))
         self.on_log(text)
+
+    def write(self, text: str) -> None:
+        with self._lock:
+            self.text += text
+            self.pieces.append(text)
+
+    def rewrite(self, text: str) -> None:
+        with self._lock:
+            self.text = text
+            self.pieces.append(text)
 
     def checkpoint(self, data: Json) -> None:
         self.on_checkpoint(data)
@@ -77,6 +89,7 @@ def make_context(
     step_key: str = "step",
     attempt: int = 1,
     restored: Json = None,
+    written: str = "",
     token: CancelToken | None = None,
 ) -> ActionContext:
     """A context for one attempt."""
@@ -87,6 +100,7 @@ def make_context(
         params={},
         results={},
         restored=restored,
+        written=written,
         deadline=datetime.now(UTC) + timedelta(hours=1),
         host=host,
         settings=settings or {},

@@ -44,6 +44,7 @@ def make_lease(**changes: Any) -> Lease:
         "created_role": "operator",
         "host": None,
         "checkpoint": None,
+        "written": "",
         "signal": None,
         "reads": {},
         "priority": 5,
@@ -65,6 +66,8 @@ class Store:
         self.limit = limit
         self.progress: list[JsonObject] = []
         self.log: list[tuple[int, str, str]] = []
+        self.text = ""
+        self.edition = 0
         self.writes = 0
         self.open = threading.Event()
         self.open.set()
@@ -73,6 +76,12 @@ class Store:
     def save_progress(self, _lease: Lease, document: JsonObject) -> None:
         self._enter()
         self.progress.append(document)
+
+    def save_text(self, _lease: Lease, offset: int, text: str, *, edition: int = 0) -> None:
+        self._enter()
+        self.edition = edition
+        assert offset <= len(self.text)
+        self.text = self.text[:offset] + text
 
     def save_log(self, _lease: Lease, pieces: Sequence[tuple[int, str, str]]) -> bool:
         self._enter()

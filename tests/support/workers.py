@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -31,6 +31,8 @@ from tests.support.processes import cmdline
 POOLS = {
     "threads": ["--pool", "threads", "-c", "8", "-Q", "default"],
     "prefork": ["-c", "2", "-Q", "killable"],
+    "interactive": ["--pool", "threads", "-c", "64", "-Q", "interactive"],
+    "interactive children": ["-c", "2", "-Q", "interactive"],
     # Two: while one child has gone, and Celery may take 5 s to notice, the other takes the next step.
     "one child a step": ["-c", "2", "--max-tasks-per-child", "1", "-Q", "killable"],
     "autoscaled": ["--autoscale", "3,1", "-Q", "killable"],
@@ -141,7 +143,7 @@ class Fleet:
         )
         self.workers: list[WorkerProcess] = []
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -295,3 +295,18 @@ def test_long_text_takes_time_in_proportion(line):
     redactor.text(text)
     # About 0.1 s here; a quadratic pattern takes minutes.
     assert time.process_time() - started < 3
+
+
+def test_prose_keeps_what_only_looks_like_a_secret():
+    redactor = Redactor(["swordfish"])
+    said = {"text": 'password = input("Name: ")', "token": "abc", "list": ["swordfish", 1]}
+    assert redactor.prose(said) == {"text": 'password = input("Name: ")', "token": "abc", "list": [MASK, 1]}
+
+
+@given(text=st.text(alphabet="swordfih =pay:", max_size=60), cuts=st.lists(st.integers(0, 60), max_size=6))
+def test_a_stream_that_does_not_guess_says_the_same_wherever_it_is_cut(text, cuts):
+    redactor = Redactor(["swordfish"])
+    stream = redactor.stream(guess=False)
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    said = "".join(stream.feed(text[start:end]) for start, end in pairwise(edges)) + stream.flush()
+    assert said == redactor.text(text, guess=False)

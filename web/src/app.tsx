@@ -6,6 +6,8 @@ import { route, type Route } from "./router";
 const runs = () => import("./runs/RunsPage");
 const run = () => import("./run/RunPage");
 const start = () => import("./start/StartPage");
+const chat = () => import("./chat/ChatPage");
+const ratings = () => import("./chat/RatingsPage");
 const workers = () => import("./workers/WorkersPage");
 const dashboard = () => import("./dashboard/DashboardPage");
 const alerts = () => import("./alerts/AlertsPage");
@@ -25,6 +27,8 @@ function pageOf(at: Route) {
     case "runs": return <Later load={runs} props={{}} />;
     case "run": return <Later load={run} key={at.runId} props={{ runId: at.runId }} />;
     case "start": return <Later load={start} props={{}} />;
+    case "chat": return <Later load={chat} props={{ conversation: at.conversation }} />;
+    case "ratings": return <Later load={ratings} props={{}} />;
     case "workers": return <Later load={workers} props={{}} />;
     case "dashboard": return <Later load={dashboard} props={{}} />;
     case "alerts": return <Later load={alerts} props={{}} />;

@@ -5,7 +5,7 @@ export interface Binding {
   label: string;
   act: () => void;
   /** What it belongs to, for the list of all keys. */
-  group: "Everywhere" | "List" | "Run" | "Log" | "Start";
+  group: "Everywhere" | "List" | "Run" | "Log" | "Start" | "Chat";
 }
 
 const bound = new Set<readonly Binding[]>();

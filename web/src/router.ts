@@ -8,11 +8,16 @@ export type Route =
   | { page: "runs" }
   | { page: "run"; runId: string; view: RunView; step: string | null; tab: StepTab }
   | { page: "start" }
+  | { page: "chat"; conversation: string | null }
+  | { page: "ratings" }
   | { page: "workers" }
   | { page: "dashboard" }
   | { page: "alerts" }
   | { page: "account" }
   | { page: "unknown"; path: string };
+
+/** Stands in the address where a conversation would. */
+export const NEW_CHAT = "new";
 
 const VIEWS: readonly string[] = ["steps", "timeline", "graph", "trace", "data"];
 const TABS: readonly string[] = ["log", "result", "attempts", "trace", "parameters"];
@@ -42,6 +47,7 @@ export function parse(path: string): Route {
     const view = second !== undefined && VIEWS.includes(second) ? (second as RunView) : "steps";
     return { page: "run", runId: id, view, step: null, tab: "log" };
   }
+  if (first === "chat" && second === undefined) return id === "ratings" ? { page: "ratings" } : { page: "chat", conversation: id ?? null };
   if (isPlain(first) && id === undefined) return { page: first };
   return { page: "unknown", path };
 }
@@ -61,6 +67,9 @@ export const paths = {
   step: (runId: string, key: string, tab: StepTab = "log") =>
     `/runs/${encodeURIComponent(runId)}/steps/${encodeURIComponent(key)}${tab === "log" ? "" : `/${tab}`}`,
   start: () => "/start",
+  /** Of a conversation; `NEW_CHAT` is one that has not begun, null the list of all. */
+  chat: (conversation: string | null = null) => (conversation === null ? "/chat" : `/chat/${encodeURIComponent(conversation)}`),
+  ratings: () => "/chat/ratings",
   workers: () => "/workers",
   dashboard: () => "/dashboard",
   alerts: () => "/alerts",

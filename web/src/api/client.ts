@@ -42,7 +42,7 @@ export const sessionEnded = signal(false);
 /** How far the server's clock is before this device's, in milliseconds; 0 when they agree within what can be told. */
 export const clockSkew = signal(0);
 
-type Method = "get" | "post" | "put" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 type With<M extends Method> = { [P in keyof paths]: paths[P][M] extends { responses: unknown } ? P : never }[keyof paths];
 type Operation<P extends keyof paths, M extends Method> = paths[P][M];
 type QueryOf<O> = O extends { parameters: { query?: infer Q } } ? Q : never;

@@ -76,4 +76,24 @@ export interface LogEvent {
   text: string;
 }
 
-export type LiveEvent = RunEvent | StepEvent | ProgressEvent | LogEvent;
+/** A piece of what a step writes: from `offset` code points on, its text is `text`, and there is no more of it yet. */
+export interface TextEvent {
+  type: "text";
+  index: number;
+  key: string;
+  attempt: number;
+  offset: number;
+  text: string;
+}
+
+/** Something that people who watch should be told at once; nothing in the state depends on it. */
+export interface NoticeEvent {
+  type: "notice";
+  notice: string;
+  message: string;
+  index: number | null;
+  key: string | null;
+  error: boolean;
+}
+
+export type LiveEvent = RunEvent | StepEvent | ProgressEvent | LogEvent | TextEvent | NoticeEvent;

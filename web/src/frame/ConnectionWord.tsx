@@ -3,7 +3,7 @@ import { connection } from "../live/connection";
 import { route } from "../router";
 import { SIGNED_OUT, wordOf } from "./connection-word";
 
-const LIVE_PAGES: readonly string[] = ["runs", "run", "workers", "dashboard", "alerts"];
+const LIVE_PAGES: readonly string[] = ["runs", "run", "chat", "ratings", "workers", "dashboard", "alerts"];
 
 /** One word for how what is shown is kept up to date. Pages that show nothing that moves have it only while the server is away. */
 export function ConnectionWord() {

@@ -3,7 +3,7 @@ import { Dialog } from "../parts/Dialog";
 import { keysOpen } from "./frame-keys";
 import { eachKeyOnce, keysShown } from "./keys-shown";
 
-const ORDER: readonly Binding["group"][] = ["Run", "List", "Log", "Start", "Everywhere"];
+const ORDER: readonly Binding["group"][] = ["Run", "List", "Log", "Start", "Chat", "Everywhere"];
 
 /** All keys that do something on the page that is shown. */
 export function KeysHelp() {

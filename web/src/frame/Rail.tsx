@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import { alertCounts } from "../alerts/watch";
 import { paths, route } from "../router";
 import { config } from "../session";
-import { AlertsIcon, DashboardIcon, PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
+import { AlertsIcon, ChatIcon, DashboardIcon, PerdureMark, RunsIcon, StartIcon, WorkersIcon } from "./icons";
 
 interface Place {
   word: string;
@@ -15,6 +15,7 @@ interface Place {
 const PLACES: readonly Place[] = [
   { word: "Runs", href: paths.runs(), Icon: RunsIcon, pages: ["runs", "run"] },
   { word: "Start", href: paths.start(), Icon: StartIcon, pages: ["start"] },
+  { word: "Chat", href: paths.chat(), Icon: ChatIcon, pages: ["chat", "ratings"] },
   { word: "Dashboard", href: paths.dashboard(), Icon: DashboardIcon, pages: ["dashboard"] },
   { word: "Workers", href: paths.workers(), Icon: WorkersIcon, pages: ["workers"] },
   { word: "Alerts", href: paths.alerts(), Icon: AlertsIcon, pages: ["alerts"] },
@@ -29,7 +30,7 @@ export function Rail() {
       <ul class="rail-places">
         {PLACES.map(({ word, href, Icon, pages }) => (
           <li key={word}>
-            <a class="rail-place" href={href} aria-current={pages.includes(page) ? (page === "run" ? "true" : "page") : undefined}>
+            <a class="rail-place" href={href} aria-current={pages.includes(page) ? (page === "run" || page === "ratings" ? "true" : "page") : undefined}>
               <Icon /><span>{word}</span>{word === "Alerts" && <OpenAlerts />}
             </a>
           </li>

@@ -18,6 +18,7 @@ const BINDINGS: readonly Binding[] = [
   { keys: "?", label: "All keys", act: openKeys, group: "Everywhere" },
   { keys: "g r", label: "Go to runs", act: () => go(paths.runs()), group: "Everywhere" },
   { keys: "g s", label: "Go to start", act: () => go(paths.start()), group: "Everywhere" },
+  { keys: "g c", label: "Go to chat", act: () => go(paths.chat()), group: "Everywhere" },
   { keys: "g d", label: "Go to dashboard", act: () => go(paths.dashboard()), group: "Everywhere" },
   { keys: "g w", label: "Go to workers", act: () => go(paths.workers()), group: "Everywhere" },
   { keys: "g a", label: "Go to alerts", act: () => go(paths.alerts()), group: "Everywhere" },

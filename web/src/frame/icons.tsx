@@ -14,6 +14,7 @@ function Icon({ children, size = 20 }: { children: ComponentChildren; size?: num
 
 export const RunsIcon = () => <Icon><path d="M3 5.2l1.3 1.3L6.8 4M3 14.2l1.3 1.3 2.5-2.5M10 5.5h7M10 14.5h7M3.5 10H17" /></Icon>;
 export const StartIcon = () => <Icon><circle cx="10" cy="10" r="7" /><path d="M8.4 7.1v5.8l4.6-2.9z" /></Icon>;
+export const ChatIcon = () => <Icon><path d="M3.5 5.5a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H9l-3.6 3v-3a2 2 0 0 1-1.9-2z" /><path d="M7 7.3h6M7 10h3.6" /></Icon>;
 export const DashboardIcon = () => <Icon><path d="M3.2 14.5a7 7 0 1 1 13.6 0" /><path d="M10 13.2l3.4-4.6" /><circle cx="10" cy="13.6" r="1.3" /></Icon>;
 export const AlertsIcon = () => <Icon><path d="M5 13.5V9a5 5 0 0 1 10 0v4.5l1.3 1.5H3.7z" /><path d="M8.3 17.2a2 2 0 0 0 3.4 0M10 4V2.6" /></Icon>;
 export const WorkersIcon = () => (

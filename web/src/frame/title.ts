@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { route, type Route } from "../router";
 
 const NAMES: Record<Exclude<Route["page"], "run">, string> = {
-  runs: "Runs", start: "Start", workers: "Workers", dashboard: "Dashboard", alerts: "Alerts", account: "Account", unknown: "Not found",
+  runs: "Runs", start: "Start", chat: "Chat", ratings: "Ratings", workers: "Workers", dashboard: "Dashboard", alerts: "Alerts", account: "Account", unknown: "Not found",
 };
 
 /** What the top bar calls the page that is shown; on a run's page it stands behind "Runs". */

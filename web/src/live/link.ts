@@ -15,7 +15,8 @@ export interface Listener {
   down(): void;
   event(told: Told): void;
   lost(position: string): void;
-  document(document: State | Summary): void;
+  /** Not for those who read the state elsewhere. */
+  document?(document: State | Summary): void;
 }
 
 /** What is told besides runs, and by which events. */
@@ -48,7 +49,8 @@ const ANSWER_MS = 5000;
 /** So long the socket outlives its last listener: the next page often watches a run, too. */
 const LINGER_MS = 10_000;
 
-const listeners = new Map<string, Listener>();
+/** Of one run there may be several: its page lingers while another watches what it writes. Each takes events that come twice for one. */
+const listeners = new Map<string, Set<Listener>>();
 const members = new Map<Topic, Member>();
 let socket: Socket | null = null;
 let loading = false;
@@ -58,12 +60,13 @@ let retry: ReturnType<typeof setTimeout> | undefined;
 let linger: ReturnType<typeof setTimeout> | undefined;
 let stopWaking: (() => void) | null = null;
 
-/** Be told of a run, once subscribed. At most one listener a run. */
+/** Be told of a run, once subscribed. */
 export function listenTo(runId: string, listener: Listener): () => void {
-  listeners.set(runId, listener);
+  const all = listeners.get(runId) ?? new Set();
+  listeners.set(runId, all.add(listener));
   want(listener);
   return () => {
-    if (listeners.get(runId) !== listener) return;
+    if (!all.delete(listener) || all.size > 0) return;
     listeners.delete(runId);
     if (socket?.connected) socket.emit("unsubscribe_workflow", { workflow_id: runId });
     unwant();
@@ -154,9 +157,10 @@ function listen(on: Socket): void {
   });
   on.on("connect_error", () => fail());
   on.on("disconnect", () => fail());
-  on.on("workflow_event", (told: Told & Addressed) => listeners.get(told.workflow_id)?.event(told));
-  on.on("truncated", ({ workflow_id, position }: Addressed & { position: string }) => listeners.get(workflow_id)?.lost(position));
-  on.on("workflow_progress", (document: State | Summary) => listeners.get(document.workflow_id)?.document(document));
+  const of = (runId: string) => [...(listeners.get(runId) ?? [])];
+  on.on("workflow_event", (told: Told & Addressed) => of(told.workflow_id).forEach((one) => one.event(told)));
+  on.on("truncated", ({ workflow_id, position }: Addressed & { position: string }) => of(workflow_id).forEach((one) => one.lost(position)));
+  on.on("workflow_progress", (document: State | Summary) => of(document.workflow_id).forEach((one) => one.document?.(document)));
   for (const [topic, events] of Object.entries(EVENTS) as [Topic, readonly TopicEvent[]][]) {
     for (const event of events) on.on(event, (data: unknown) => members.get(topic)?.hear(event, data));
   }
@@ -187,7 +191,7 @@ function close(): void {
 }
 
 function tell(what: (one: { up(): void; down(): void }) => void): void {
-  for (const one of [...listeners.values(), ...members.values()]) what(one);
+  for (const one of [...[...listeners.values()].flatMap((all) => [...all]), ...members.values()]) what(one);
 }
 
 /** Where the relay is, once the settings are known. Empty: the same origin, behind a proxy. */

@@ -71,19 +71,24 @@ CREATE OR REPLACE FUNCTION await_flush() RETURNS void LANGUAGE sql AS $$
     SELECT pg_logical_emit_message(true, 'perdure', '')
 $$;
 
--- A step as its attempt needs it. A first attempt has no checkpoint to look for.
+-- A step as its attempt needs it. A first attempt has no checkpoint and no text to look for.
 CREATE OR REPLACE FUNCTION describe_claim(s steps, p_now timestamptz) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
-    saved  jsonb;
+    saved    jsonb;
+    written  text;
+    until    text;
 BEGIN
     IF s.attempt > 1 THEN
         SELECT c.data INTO saved FROM checkpoints c WHERE c.run_id = s.run_id AND c.position = s.position;
+        SELECT t.text, CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END INTO written, until
+          FROM texts t LEFT JOIN attempts a ON a.run_id = t.run_id AND a.position = t.position AND a.attempt = t.attempt
+         WHERE t.run_id = s.run_id AND t.position = s.position;
     END IF;
     RETURN (
         SELECT json_build_object(
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
             'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'label', d.label, 'params', d.params, 'policy', d.policy,
-            'checkpoint', saved,
+            'checkpoint', saved, 'written', written, 'written_until', until,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)
           FROM step_documents d WHERE d.run_id = s.run_id AND d.position = s.position);

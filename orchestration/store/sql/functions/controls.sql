@@ -243,6 +243,8 @@ BEGIN
      WHERE c.run_id = r.id AND c.position IN (SELECT unnest(touched))
        AND NOT EXISTS (SELECT FROM steps s
                         WHERE s.run_id = r.id AND s.position = c.position AND s.status <> 'completed');
+    -- A text is taken up where a worker was lost, not where a person asks for another.
+    DELETE FROM texts WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
     DELETE FROM progress WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
     DELETE FROM signals WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
 

@@ -151,7 +151,7 @@ BEGIN
     IF ids IS NULL THEN
         RETURN 0;
     END IF;
-    FOREACH t IN ARRAY ARRAY['steps', 'step_documents', 'attempts', 'trace', 'checkpoints', 'progress', 'logs',
+    FOREACH t IN ARRAY ARRAY['steps', 'step_documents', 'attempts', 'trace', 'checkpoints', 'texts', 'progress', 'logs',
                              'log_sizes', 'signals', 'run_documents'] LOOP
         EXECUTE format('DELETE FROM %I WHERE run_id = ANY($1)', t) USING ids;
     END LOOP;

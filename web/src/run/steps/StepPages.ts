@@ -92,7 +92,7 @@ export class StepPages {
 
   /** Something happened: what is shown of a step outside the state is old now. */
   hear(event: LiveEvent): void {
-    if (event.type === "run" || event.type === "log" || this.inState(event.index)) return;
+    if ((event.type !== "step" && event.type !== "progress") || this.inState(event.index)) return;
     const page = this.pages.get(Math.floor(event.index / PAGE));
     if (page) page.stale = true;
     this.look();

@@ -1,0 +1,140 @@
+"""A message while it is written: as server-sent events, or as soon as there is more of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from time import monotonic
+
+from flask import Blueprint, Response, request
+
+from api.relay import parameters
+from api.relay.access import Access
+from api.relay.admission import Member
+from api.relay.message_feed import MessageFeed, MessageFeeds
+from api.relay.message_text import Place
+from api.relay.polling import LONGEST_WAIT_S
+from api.relay.sse import HEARTBEAT_S, RECONNECT_MS
+from orchestration.errors import UnknownMessage
+from schemas.chat import Message
+from schemas.events import Position
+from schemas.json import JsonObject
+
+EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def messages_blueprint(access: Access, feeds: MessageFeeds) -> Blueprint:
+    """The routes. All who read a message share one look at it."""
+    bp = Blueprint("messages", __name__, url_prefix="/api/chat/messages")
+
+    @bp.get("/<message_id>")
+    def message(message_id: str) -> Response:
+        member = access.enter()
+        try:
+            return wait_for_message(feeds, parameters.message_id(message_id))
+        finally:
+            access.leave(member)
+
+    @bp.get("/<message_id>/events")
+    def message_events(message_id: str) -> Response:
+        watching = ExitStack()
+        member = access.enter()
+        watching.callback(access.leave, member)
+        try:
+            # A browser that comes back repeats the address, and says in the header where it really is.
+            after = parameters.place(
+                request.headers.get("Last-Event-ID") or request.args.get("starting_after"), "starting_after"
+            )
+            feed = watching.enter_context(feeds.watch(parameters.message_id(message_id)))
+        except BaseException:
+            watching.close()
+            raise
+        response = Response(stream_message(feed, after, member), mimetype="text/event-stream", headers=EVENT_STREAM)
+        response.call_on_close(watching.close)
+        return response
+
+    return bp
+
+
+def wait_for_message(feeds: MessageFeeds, message_id: str) -> Response:
+    """The message once there is more of it than `since`, else 304 after `wait` seconds."""
+    wait_s = parameters.seconds(request.args.get("wait"), most=LONGEST_WAIT_S)
+    since = parameters.place(request.args.get("since"), "since")
+    with feeds.watch(message_id) as feed:
+        place = place_of(feed, since)
+        deadline = monotonic() + wait_s
+        while place is not None and not feed.is_ended:
+            changed = feed.changed
+            found = feed.text.take(place)
+            if found is None or found.offset is not None or found.news:
+                break
+            left = deadline - monotonic()
+            if left <= 0:
+                return Response(status=304)
+            changed.wait(left)
+            feed.check_there()
+        return Response(_json({"success": True} | shown(feed)), mimetype="application/json")
+
+
+def place_of(feed: MessageFeed, after: Position | int | None) -> Place | None:
+    """The place of a reader who has read so far; None when the feed cannot tell."""
+    match after:
+        case Position():
+            return feed.place_after(after)
+        case int():
+            return feed.place_at(after)
+    return None
+
+
+def shown(feed: MessageFeed) -> JsonObject:
+    """The message as it is now, as readers are told it."""
+    document: JsonObject = Message.model_validate(feed.snapshot()).model_dump(mode="json")
+    return document
+
+
+def stream_message(feed: MessageFeed, after: Position | int | None, member: Member) -> Iterator[str]:
+    """What is sent to one reader, until the message is written, the reader leaves or its credentials do not hold."""
+    yield f"retry: {RECONNECT_MS}\n\n"
+    place = place_of(feed, after)
+    while not member.is_gone:
+        changed = feed.changed
+        try:
+            feed.check_there()
+        except UnknownMessage as error:
+            yield _event(feed, "error", {"code": error.code, "message": error.message})
+            return
+        is_ended = feed.is_ended
+        pieces: list[str] = []
+        found = feed.text.take(place) if place is not None else None
+        if found is None:
+            # Its first look, or it has missed too much.
+            place = feed.text.end()
+            if not is_ended:
+                pieces.append(_event(feed, "snapshot", shown(feed)))
+        else:
+            pieces += [_event_text(feed, name, text) for name, text in found.news]
+            if found.offset is not None:
+                pieces.append(_event(feed, "delta", {"offset": found.offset, "text": found.text}))
+        if is_ended:
+            pieces.append(_event(feed, "done", shown(feed)))
+        if pieces:
+            yield "".join(pieces)
+        if is_ended:
+            return
+        if not changed.wait(HEARTBEAT_S):
+            yield ": still here\n\n"
+
+
+def _event(feed: MessageFeed, name: str, data: JsonObject) -> str:
+    return _event_text(feed, name, _json(data))
+
+
+def _event_text(feed: MessageFeed, name: str, data: str) -> str:
+    # Without a known place none is said: a browser that comes back names the last one it was told.
+    place = "" if feed.position is None else f"id: {feed.position}\n"
+    return f"{place}event: {name}\ndata: {data}\n\n"
+
+
+def _json(document: JsonObject) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

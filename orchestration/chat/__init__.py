@@ -1,0 +1,1 @@
+"""Conversations and the generations that write them: each a run on the engine."""

@@ -1,0 +1,360 @@
+"""The use cases of chatting: say something, ask again, change and delete conversations."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg2
+
+from orchestration.chat.filters import check_filters
+from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixture
+from orchestration.core.storable import storable_text
+from orchestration.engine.planning import fingerprint
+from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
+from orchestration.errors import IllegalControl, InvalidChat, RunExists, UnknownConversation, UnknownMessage
+from orchestration.ports import Actor, EventSink
+from orchestration.store.database import Database
+from schemas.chat import (
+    MAX_CONTEXT_MESSAGES,
+    MAX_FILTERS,
+    ChatAnswer,
+    ChatContext,
+    ChatModel,
+    ChatRequest,
+    ChatRole,
+    ContextMessage,
+    ConversationChange,
+    Mixture,
+    ModelParameters,
+    RegenerateRequest,
+)
+from schemas.events import NoticeEvent
+from schemas.json import JsonObject
+
+AGENT_MIXING = "agent_mixing"
+TITLE_LENGTH = 80
+CheckModel = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Where an exchange begins: what came before it, and what its first new message follows."""
+
+    messages: tuple[ContextMessage, ...]
+    parent: str | None
+
+
+class Chats:
+    """Chatting, on one database. `check_model` raises InvalidChat for a model that no provider offers.
+
+    `events`: whoever watches is told at once that a mixture is at work.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        starts: Starts,
+        events: EventSink,
+        *,
+        check_model: CheckModel,
+        mixtures: Mapping[str, Mixture],
+        default_model: str,
+        filters: Sequence[str] = (),
+    ) -> None:
+        self.database = database
+        self.starts = starts
+        self.events = events
+        self.check_model = check_model
+        self.mixtures = mixtures
+        self.default_model = default_model
+        self.filters = filters
+
+    def say(self, asked: ChatRequest, actor: Actor) -> ChatAnswer:
+        """Accept a message and start what answers it. Asked again with the same ids, it answers what it answered first.
+
+        Raises: InvalidChat, UnknownMessage (the parent), RunExists (the message's id was used for another), NotAllowed,
+        TooLarge.
+        """
+        text = _checked_text(asked.message.text)
+        said = self._before(asked)
+        instructions = _instructions(asked.system, said.messages)
+        context = ChatContext(
+            messages=(
+                *instructions,
+                *said.messages,
+                ContextMessage(role=ChatRole.USER, content=text),
+            ),
+            parameters=asked.parameters,
+            filters=self._filters(asked.filters),
+            user=actor.name,
+        )
+        title = title_of(text)
+        # In an order of its own: who asked must not know which answer is whose.
+        contenders = tuple(secrets.SystemRandom().sample(asked.battle, len(asked.battle))) if asked.battle else None
+        plan = self._plan(asked.chatModel, asked.mixture, contenders, context, title)
+        sent = asked.message.id
+        question = sent or new_id("msg")
+        rows: list[JsonObject] = []
+        parent = said.parent
+        if instructions and parent is None:
+            # Kept at the root, so that it holds for all that follows.
+            parent = new_id("msg")
+            rows.append({"id": parent, "part": "message", "role": "system", "text": instructions[0].content})
+        rows.append({"id": question, "parent": parent, "part": "message", "role": "user", "text": text})
+        answers, written, battle = _written(plan, question, battle=contenders is not None)
+        document: JsonObject = {"conversation": {"id": asked.id, "title": title}, "messages": rows + written}
+        if battle is not None:
+            document["battle"] = {"id": battle, "models": contenders, "messages": answers}
+        # Not the whole context: what is said elsewhere in between makes the same request no other.
+        body = [asked.id, text, asked.model_dump(mode="json", exclude={"message"})]
+        started = self._start(plan, actor, document, key=f"chat:{sent}" if sent else None, body=body)
+        if not started.created:
+            return self._answered(started.run_id, asked.id, question)
+        return _answer(started.run_id, asked.id, question, answers, battle)
+
+    def regenerate(self, message_id: str, asked: RegenerateRequest, actor: Actor) -> ChatAnswer:
+        """Write another answer beside one that is there. Raises: UnknownMessage, InvalidChat, TooLarge."""
+        old = self.database.call("SELECT read_message(%s)", message_id)
+        if old is None or old["part"] != "message":
+            raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
+        if old["role"] != ChatRole.ASSISTANT or old["parent"] is None:
+            raise IllegalControl("only an answer can be written again", mend="name a message of the role assistant")
+        if old["battle"] is not None and old["model"] is None and asked.chatModel is None and asked.mixture is None:
+            raise IllegalControl(
+                "which model wrote this is hidden until somebody has voted", mend="vote first, or name a chatModel"
+            )
+        before = self.database.call(
+            "SELECT d.params || jsonb_build_object('chat', d.workflow #> '{metadata,chat}') "
+            "FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = %s",
+            old["run_id"],
+        )
+        branch = self._branch(old["conversation_id"], old["parent"])
+        kept = ChatContext.model_validate(before["request"]) if before else None
+        said = any(m.role is ChatRole.SYSTEM for m in branch)
+        system = next((m for m in kept.messages if m.role is ChatRole.SYSTEM), None) if kept and not said else None
+        parameters = asked.parameters or (kept.parameters if kept else ModelParameters())
+        context = ChatContext(
+            messages=(*((system,) if system else ()), *branch),
+            parameters=parameters,
+            filters=kept.filters if kept else (),
+            user=actor.name,
+        )
+        mixture = asked.mixture
+        if asked.chatModel is None and mixture is None and before and before["chat"]:
+            mixture = Mixture.model_validate(before["chat"]["mixture"])
+        model = asked.chatModel or (None if mixture or old["model"] is None else _as_model(old["model"]))
+        plan = self._plan(model, mixture, None, context, title_of(branch[-1].content))
+        answers, written, _ = _written(plan, old["parent"], battle=False)
+        conversation = {"id": old["conversation_id"], "title": plan.workflow.name} if old["conversation_id"] else None
+        started = self._start(plan, actor, {"conversation": conversation, "messages": written}, key=None, body=None)
+        return _answer(started.run_id, old["conversation_id"] or "", old["parent"], answers, None)
+
+    def complete(self, context: ChatContext, model: str, actor: Actor, *, mixture: Mixture | None = None) -> ChatAnswer:
+        """Answer messages that belong to no conversation, as programs ask.
+
+        Raises: InvalidChat, TooLarge, NotAllowed.
+        """
+        last = next((m.content for m in reversed(context.messages) if m.role is ChatRole.USER), "")
+        context = context.model_copy(update={"filters": self._filters(context.filters)})
+        plan = self._plan(_as_model(model), mixture, None, context, title_of(last))
+        answers, written, _ = _written(plan, None, battle=False)
+        started = self._start(plan, actor, {"conversation": None, "messages": written}, key=None, body=None)
+        return _answer(started.run_id, "", "", answers, None)
+
+    def change(self, conversation: str, asked: ConversationChange) -> None:
+        """Rename a conversation, or read another branch of it. Raises: UnknownConversation, UnknownMessage."""
+        done = self.database.call("SELECT change_conversation(%s, %s, %s)", conversation, asked.title, asked.leaf)
+        if done is None:
+            raise _no_conversation(conversation)
+        if not done:
+            raise UnknownMessage(
+                f"the conversation has no message {asked.leaf!r}", where="/leaf", mend="name one of its messages"
+            )
+
+    def delete(self, conversation: str) -> list[str]:
+        """Delete a conversation with its messages; answers the runs that were writing in it, which are to be stopped.
+
+        Raises: UnknownConversation.
+        """
+        runs: list[str] | None = self.database.call("SELECT delete_conversation(%s)", conversation)
+        if runs is None:
+            raise _no_conversation(conversation)
+        return runs
+
+    def _filters(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """Those that every answer passes, then those asked for. Raises: InvalidChat when they are too many."""
+        filters = (*self.filters, *(name for name in asked if name not in self.filters))
+        if len(filters) > MAX_FILTERS:
+            raise InvalidChat(
+                f"{len(filters)} filters, {len(self.filters)} of which every answer passes",
+                where="/filters",
+                mend=f"name at most {MAX_FILTERS - len(self.filters)}",
+            )
+        return filters
+
+    def _plan(
+        self,
+        model: ChatModel | None,
+        mixture: Mixture | None,
+        battle: tuple[str, ...] | None,
+        context: ChatContext,
+        title: str,
+    ) -> Plan:
+        name = model.name if model is not None else self.default_model
+        if mixture is None and battle is None and name.startswith("mixture/"):
+            mixture = self.mixtures.get(name.partition("/")[2])
+            if mixture is None:
+                raise InvalidChat(
+                    f"there is no mixture {name.partition('/')[2]!r}",
+                    where="/chatModel/model",
+                    mend=f"name one of: {', '.join(sorted(self.mixtures)) or 'none is set (PERDURE_MIXTURES)'}",
+                )
+        asked = battle or ((*mixture.proposers, mixture.aggregator) if mixture else (name,))
+        for one in asked:
+            self.check_model(one)
+        check_filters(context.filters)
+        if battle is not None:
+            return plan_battle(context, battle, title)
+        if mixture is not None:
+            return plan_mixture(context, mixture, title)
+        return plan_answer(context, name, title)
+
+    def _before(self, asked: ChatRequest) -> Said:
+        """What was said before, up to the message that the new one follows."""
+        if asked.says_parent and asked.parent is None:
+            return Said((), None)
+        branch = self.database.call("SELECT read_branch(%s, %s, %s)", asked.id, asked.parent, MAX_CONTEXT_MESSAGES - 2)
+        if branch is None:
+            if asked.parent is not None:
+                raise UnknownMessage(
+                    f"the conversation has no message {asked.parent!r}",
+                    where="/parent",
+                    mend="read the conversation, and name one of its messages",
+                )
+            return Said((), None)
+        return Said(_as_context(branch), branch[-1]["id"] if branch else None)
+
+    def _branch(self, conversation: str | None, message: str) -> tuple[ContextMessage, ...]:
+        found = self.database.call("SELECT read_branch(%s, %s, %s)", conversation, message, MAX_CONTEXT_MESSAGES - 1)
+        if not found:
+            raise UnknownConversation("the conversation is not there any more", where="/message")
+        return _as_context(found)
+
+    def _start(
+        self, plan: Plan, actor: Actor, document: JsonObject, *, key: str | None, body: Sequence[object] | None
+    ) -> StartedRun:
+        planned = self.starts.plan(
+            plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
+        )
+        try:
+            started = self.starts.start(
+                [planned], actor, idempotency_key=key, companion=Companion("start_chat", document)
+            )[0]
+        except Refused as refused:
+            raise UnknownMessage(
+                f"the conversation has no message {refused.answer.get('parent')!r}",
+                where="/parent",
+                mend="read the conversation, and name one of its messages",
+            ) from refused
+        except (psycopg2.IntegrityError, RunExists) as error:
+            raise RunExists(
+                "a message with this id is there already", where="/message/id", mend="use a new id for a new message"
+            ) from error
+        if started.created:
+            self._tell_of_mixture(started.run_id, plan)
+        return started
+
+    def _tell_of_mixture(self, run_id: str, plan: Plan) -> None:
+        agents = sum(one.is_proposal for one in plan.writes)
+        if agents:
+            message = f"{agents} agent{'' if agents == 1 else 's'} will be asked"
+            self.events.publish(run_id, [NoticeEvent(notice=AGENT_MIXING, message=message)])
+
+    def _answered(self, run_id: str, conversation: str, question: str) -> ChatAnswer:
+        """What an earlier request with the same ids was answered."""
+        rows = self.database.rows(
+            "SELECT public_id, battle FROM messages "
+            "WHERE public_run = %s AND part = 'message' AND role = 'assistant' ORDER BY id",
+            run_id,
+        )
+        return _answer(run_id, conversation, question, [row[0] for row in rows], rows[0][1] if rows else None)
+
+
+def _no_conversation(conversation: str) -> UnknownConversation:
+    return UnknownConversation(
+        f"there is no conversation {conversation!r}", where="/conversation_id", mend="GET /api/chat/conversations"
+    )
+
+
+def title_of(text: str) -> str:
+    """A title from the first words of a text."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
+
+
+def new_id(kind: str) -> str:
+    """An id that nobody has, which sorts by time: `msg_1763700000000_9f3c...`."""
+    return f"{kind}_{time.time_ns() // 1_000_000}_{secrets.token_hex(8)}"
+
+
+def _checked_text(text: str) -> str:
+    if not text.strip():
+        raise InvalidChat("the message is empty", where="/message/parts", mend="say something")
+    return storable_text(text, len(text))
+
+
+def _instructions(system: str | None, before: tuple[ContextMessage, ...]) -> tuple[ContextMessage, ...]:
+    if not system or any(message.role is ChatRole.SYSTEM for message in before):
+        return ()
+    return (ContextMessage(role=ChatRole.SYSTEM, content=storable_text(system, len(system))),)
+
+
+def _as_context(branch: list[JsonObject]) -> tuple[ContextMessage, ...]:
+    """A branch as a model is told it. Answers that came to nothing are left out."""
+    return tuple(
+        ContextMessage(role=ChatRole(one["role"]), content=one["text"])
+        for one in branch
+        if one["text"] or one["role"] != ChatRole.ASSISTANT
+    )
+
+
+def _as_model(name: str) -> ChatModel:
+    provider, _, model = name.partition("/")
+    return ChatModel(provider=provider, model=model)
+
+
+def _written(plan: Plan, parent: str | None, *, battle: bool) -> tuple[list[str], list[JsonObject], str | None]:
+    """Ids of the answers, rows of all that is written, and the battle's id if it is one."""
+    battle_id = new_id("battle") if battle else None
+    rows: list[JsonObject] = []
+    answers: list[str] = []
+    for one in plan.writes:
+        own = new_id("msg")
+        if not one.is_proposal:
+            answers.append(own)
+        rows.append(
+            {
+                "id": own,
+                "parent": answers[0] if one.is_proposal else parent,
+                "part": "proposal" if one.is_proposal else "message",
+                "role": "assistant",
+                "model": one.model,
+                "position": one.position,
+                "battle": battle_id,
+            }
+        )
+    return answers, rows, battle_id
+
+
+def _answer(run_id: str, conversation: str, question: str, answers: list[str], battle: str | None) -> ChatAnswer:
+    return ChatAnswer(
+        id=answers[0] if answers else "",
+        taskId=run_id,
+        conversation_id=conversation,
+        message_id=question,
+        answers=tuple(answers),
+        battle=battle,
+    )

@@ -1,0 +1,45 @@
+"""Reading conversations and messages as PostgreSQL has them; the web and the relay add what is still on its way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orchestration.errors import UnknownConversation, UnknownMessage
+from orchestration.store.database import Database
+from schemas.json import JsonObject
+
+MAX_MESSAGES = 2000
+
+
+class Conversations:
+    """What is stored, as `schemas.chat` describes it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def message(self, message_id: str) -> JsonObject:
+        """A message, with its proposals. Of one that is being written, the text as far as it is stored.
+
+        Raises: UnknownMessage.
+        """
+        found: JsonObject | None = self.database.call("SELECT read_message(%s)", message_id)
+        if found is None:
+            raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
+        return found
+
+    def conversation(self, conversation_id: str) -> JsonObject:
+        """A conversation with its last 2,000 messages, `total` says of how many. Raises: UnknownConversation."""
+        found: JsonObject | None = self.database.call("SELECT read_conversation(%s, %s)", conversation_id, MAX_MESSAGES)
+        if found is None:
+            raise UnknownConversation(f"there is no conversation {conversation_id!r}", where="/conversation")
+        return found
+
+    def writing_runs(self, *, conversation: str | None = None, message: str | None = None) -> list[str]:
+        """The runs that write in a conversation; or, of one message, those that write it and its proposals."""
+        found: list[str] = self.database.call("SELECT chat_runs(%s, %s)", conversation, message)
+        return found
+
+    def page(self, limit: int, before: datetime | None, before_id: str | None) -> list[JsonObject]:
+        """Conversations, the last changed first; `before` and `before_id` are of the last of the page before."""
+        found: list[JsonObject] = self.database.call("SELECT list_conversations(%s, %s, %s)", limit, before, before_id)
+        return found

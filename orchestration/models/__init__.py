@@ -1,0 +1,1 @@
+"""Language models by one protocol: providers over HTTP, the offline demo provider, pipes."""

@@ -1,0 +1,116 @@
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { Problem } from "../api/client";
+import { messageOf } from "../parts/Failed";
+import { whyNotOperator } from "../session";
+import type { Models } from "./types";
+import { whyNot as whyNotAsked, type Asked } from "./asked";
+import { draftOf, keepDraft } from "./drafts";
+import { SendIcon, StopIcon } from "./icons";
+import { ModelPicker } from "./ModelPicker";
+import { sentence } from "./states";
+
+export interface ComposerProps {
+  /** Whose draft is kept: a conversation's id. */
+  draft: string;
+  models: Models | null;
+  asked: Asked;
+  choose: (asked: Asked) => void;
+  /** Resolves when the message was accepted; rejects with why not. */
+  send: (text: string) => Promise<void>;
+  /** Told while a message is on its way; null when it no longer is. */
+  sending: (text: string | null) => void;
+  /** Why nothing can be said here just now. */
+  hold: string | null;
+  /** Stops what is being written; null when nothing is, or it was stopped already. */
+  stop: (() => void) | null;
+  field: RefObject<HTMLTextAreaElement | null>;
+}
+
+const LONGEST = 200_000;
+const coarse = matchMedia("(pointer: coarse)");
+
+/** Where one writes. What was typed stays until the server has accepted it. */
+export function Composer({ draft, models, asked, choose, send, sending, hold, stop, field }: ComposerProps) {
+  const [text, setText] = useState(() => draftOf(draft));
+  const [busy, setBusy] = useState(false);
+  const [fault, setFault] = useState<unknown>(null);
+  const here = useRef(true);
+  useEffect(() => () => { here.current = false; }, []);
+  useEffect(() => { if (!coarse.matches) field.current?.focus({ preventScroll: true }); }, []);
+  useLayoutEffect(() => fit(field.current), [text, busy]);
+
+  const role = whyNotOperator.value;
+  const none = models !== null && !models.orchestrated ? "This server streams answers plainly and keeps none (ENABLE_SERVER_SIDE_ORCHESTRATION=false): chats are for programs there." : null;
+  const reason = role ?? none ?? whyNotAsked(asked);
+  const off = reason !== null || busy || text.trim() === "" || hold !== null;
+  const type = (next: string) => {
+    setText(next);
+    keepDraft(draft, next);
+  };
+  const submit = () => {
+    if (off) return;
+    const said = text;
+    setBusy(true);
+    setFault(null);
+    setText("");
+    sending(said);
+    send(said).then(
+      () => keepDraft(draft, here.current ? (field.current?.value ?? "") : ""),
+      (error: unknown) => {
+        setFault(error);
+        // What was typed meanwhile comes below.
+        setText((typed) => {
+          const both = typed === "" ? said : `${said}\n\n${typed}`;
+          keepDraft(draft, both);
+          return both;
+        });
+      },
+    ).finally(() => {
+      sending(null);
+      setBusy(false);
+      if (!coarse.matches) field.current?.focus({ preventScroll: true });
+    });
+  };
+  return (
+    <form class="composer" onSubmit={(event) => { event.preventDefault(); submit(); }}>
+      {fault !== null && (
+        <div class="composer-fault" role="alert">
+          <p>Not sent. {sentence(messageOf(fault))}{fault instanceof Problem && fault.mend ? ` ${sentence(fault.mend)}.` : ""}</p>
+        </div>
+      )}
+      {role !== null && <p class="composer-why">{role} You can read along.</p>}
+      {none !== null && <p class="composer-why">{none}</p>}
+      <div class="composer-box">
+        <textarea
+          ref={field} class="composer-text" aria-label="Message" rows={1} maxLength={LONGEST} value={text} disabled={role !== null || none !== null}
+          placeholder={role === null ? "Write a message" : "Only those who may start runs can write"}
+          onInput={(event) => type(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            // On a phone Enter is for new lines; the button sends.
+            if (event.key !== "Enter" || event.shiftKey || event.isComposing || coarse.matches) return;
+            event.preventDefault();
+            submit();
+          }}
+        />
+        <div class="composer-foot">
+          {models !== null && <ModelPicker models={models.models} asked={asked} choose={choose} />}
+          <span class="composer-hint">{hold ?? (reason !== null && role === null && none === null ? reason : <><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line</>)}</span>
+          {hold !== null ? (
+            <button type="button" class="button primary composer-send" disabled={role !== null || stop === null} title={role ?? "Stop writing; what is written by then is kept"} aria-label="Stop writing" aria-keyshortcuts="s" onClick={() => stop?.()}><StopIcon /></button>
+          ) : (
+            <button type="submit" class="button primary composer-send" disabled={off} title={reason ?? undefined} aria-label={busy ? "Sending" : "Send"}><SendIcon /></button>
+          )}
+        </div>
+      </div>
+    </form>
+  );
+}
+
+/** As high as what is typed in it, within limits. */
+function fit(field: HTMLTextAreaElement | null): void {
+  if (field === null) return;
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight, innerHeight * 0.4)}px`;
+}
