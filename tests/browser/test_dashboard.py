@@ -179,7 +179,7 @@ def test_figures_and_errors_of_what_ran_are_shown(site: Site, visit: Visit) -> N
     page = visit("/dashboard")
     page.get_by_role("radio", name="5 minutes").check()
     expect(page).to_have_url(re.compile(r"window=5m"))
-    action = page.get_by_role("row", name=re.compile("demo.fail"))
+    action = page.get_by_role("region", name="Actions").get_by_role("row", name=re.compile("demo.fail"))
     expect(action).to_contain_text("100 %")
     failed_head = page.get_by_role("columnheader", name="Failed")
     failed_head.get_by_role("button").click()
