@@ -115,6 +115,6 @@ def test_configuration_page_is_current():
 
 def test_background_runs_may_begin_any_number_of_steps_where_the_rate_is_none(monkeypatch):
     monkeypatch.setenv("PERDURE_BACKGROUND_RATE", "none")
-    assert flow_defaults(Settings()).kind_rates == {}
+    assert flow_defaults(load_settings()).kind_rates == {}
     monkeypatch.setenv("PERDURE_BACKGROUND_RATE", "3/minute")
-    assert {rate.limit for rate in flow_defaults(Settings()).kind_rates.values()} == {3}
+    assert {rate.limit for rate in flow_defaults(load_settings()).kind_rates.values()} == {3}
