@@ -213,12 +213,12 @@ class Flow(_Group):
         5, ge=1, le=10_000, description="steps at once of background runs, and of agents"
     )
     background_rate: str = Field(
-        "10/second", description="steps that background runs may begin, and agents; empty: any"
+        "10/second", description="steps that background runs may begin, and agents; `none`: any"
     )
 
     @model_validator(mode="after")
     def _limits_can_be_read(self) -> Flow:
-        for rate in (*self.rate_limits.values(), *([self.background_rate] if self.background_rate else [])):
+        for rate in (*self.rate_limits.values(), *([self.background_rate] if self.background_rate != "none" else [])):
             read_rate(rate)
         for name, breaker in self.breakers.items():
             BreakerSpec.model_validate({"name": name} | breaker)

@@ -200,7 +200,7 @@ def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gatin
 def flow_defaults(settings: Settings) -> FlowDefaults:
     """What the settings say of limits and of kinds of runs."""
     kinds = [kind for kind in RunKind if kind.is_background]
-    rate = settings.background_rate
+    rate = settings.background_rate if settings.background_rate != "none" else None
     return FlowDefaults(
         rate_limits={name: read_rate(text, name) for name, text in settings.rate_limits.items()},
         breakers=settings.breakers,

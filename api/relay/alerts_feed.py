@@ -40,13 +40,15 @@ class AlertsFeed:
         with self._hub.watch(ALERTS) as channel:
             if channel.head is None:
                 channel.changed.wait(FIND_STREAM_S)
-            position, is_live = channel.head, channel.is_read
+            position = channel.head
             truncated = self._is_lost(after, position)
             check()
             if self._room is None:
                 self._room = _Room(self._clients, self._hub, self._members)
             self._members.add(sid)
             self._room.delivery.add(sid, position if after is None else after)
+            # Read last: of changes from here on the client is told.
+            is_live = channel.is_read
         place = str(position) if position is not None else None
         return {"success": True, "position": place, "truncated": truncated, "live": is_live}
 

@@ -179,7 +179,7 @@ def test_figures_and_errors_of_what_ran_are_shown(site: Site, visit: Visit) -> N
     page = visit("/dashboard")
     page.get_by_role("radio", name="5 minutes").check()
     expect(page).to_have_url(re.compile(r"window=5m"))
-    action = page.get_by_role("row", name=re.compile("demo.fail"))
+    action = page.get_by_role("region", name="Actions").get_by_role("row", name=re.compile("demo.fail"))
     expect(action).to_contain_text("100 %")
     failed_head = page.get_by_role("columnheader", name="Failed")
     failed_head.get_by_role("button").click()
@@ -242,11 +242,19 @@ def test_an_alert_is_on_open_pages_before_they_would_ask(site: Site, visit: Visi
     late_s = alerts.evaluate("window.seenAt") / 1000 - datetime.fromisoformat(alert["openedAt"]).timestamp()
     assert late_s < 2
     expect(elsewhere.locator(".notice", has_text="agent-of-news")).to_be_visible(timeout=3000)
+    elsewhere.goto("/dashboard")
+    expect(elsewhere.locator(".health")).to_contain_text(re.compile(r"\d open alerts?, \d critical"))
     # Resolved by somebody else: on all pages at once.
     site.call("POST", f"/api/orchestration/alerts/{alert['id']}/resolve", {})
     over = alerts.get_by_role("region", name="Over").locator(".alert-row", has_text="agent-of-news")
     expect(over).to_be_visible(timeout=3000)
     site.stop(run_id)
+
+
+def size_of(drawn: Locator) -> tuple[float, float]:
+    box = drawn.bounding_box()
+    assert box is not None
+    return box["width"], box["height"]
 
 
 def test_a_dashboard_that_is_live_asks_for_nothing_and_its_charts_stay(site: Site, visit: Visit) -> None:
@@ -255,7 +263,7 @@ def test_a_dashboard_that_is_live_asks_for_nothing_and_its_charts_stay(site: Sit
     chart = page.locator(".dash-chart canvas").first
     expect(chart).to_be_visible()
     chart.evaluate("(canvas) => { canvas.dataset.kept = 'yes'; }")
-    before = chart.bounding_box()
+    before = size_of(chart)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     site.wait(site.start([step("one", "demo.sleep", label="Sleep", seconds=0)], "Counted"), "completed")
@@ -267,7 +275,7 @@ def test_a_dashboard_that_is_live_asks_for_nothing_and_its_charts_stay(site: Sit
     expect(page.locator(".lock-row", has_text="file:/srv/live.db")).to_be_visible()
     assert [url for url in asked if "/orchestration/metrics" in url or "/orchestration/flow" in url] == []
     expect(chart).to_have_attribute("data-kept", "yes")
-    assert chart.bounding_box() == before
+    assert size_of(chart) == before
     # Another window is shown by itself, and nothing of the one before comes between.
     page.get_by_role("radio", name="24 hours").check()
     expect(page.locator(".chart-when").first).to_have_text("24 hours")

@@ -18,7 +18,7 @@ from orchestration.engine.alerts import Alerts
 from orchestration.store.accounts import add_token, delete_token
 from schemas.alerts import RULES, numbers_of
 from schemas.answers.metrics import FlowAnswer
-from schemas.events import ALERTS
+from schemas.events import ALERTS, AlertEvent
 from schemas.statuses import Role
 from tests.conftest import Eventually
 from tests.integration.relay.conftest import TOKEN, Relay, World, in_order
@@ -203,6 +203,17 @@ def test_while_valkey_is_away_pages_are_told_and_nobody_waits(
     finally:
         relay.stop()
         world.close()
+
+
+def test_the_stream_keeps_a_bounded_number_of_changes(world: World) -> None:
+    changes = [AlertEvent(id=number, change="opened", severity="warning", rule="lock_wait") for number in range(5000)]
+    world.stream.publish(ALERTS, changes)
+    assert world.stream.flush(10)
+    with redis.Redis.from_url(world.redis_url, decode_responses=True) as client:
+        key = stream_key(ALERTS)
+        # Valkey lets go of whole blocks of a hundred.
+        assert 1000 <= int(client.xlen(key)) <= 1200
+        assert 0 < int(client.ttl(key)) <= 7 * 86_400
 
 
 def test_the_engine_tells_only_what_was_committed(world: World) -> None:

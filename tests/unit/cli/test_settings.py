@@ -9,6 +9,7 @@ import pytest
 
 from cli.configuration import configuration_page
 from settings import ROOT, STACK_FILE, SettingsInvalid, load_settings
+from workers.process import flow_defaults
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +111,10 @@ def test_importing_settings_reads_no_environment():
 
 def test_configuration_page_is_current():
     assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run `make docs`"
+
+
+def test_background_runs_may_begin_any_number_of_steps_where_the_rate_is_none(monkeypatch):
+    monkeypatch.setenv("PERDURE_BACKGROUND_RATE", "none")
+    assert flow_defaults(load_settings()).kind_rates == {}
+    monkeypatch.setenv("PERDURE_BACKGROUND_RATE", "3/minute")
+    assert {rate.limit for rate in flow_defaults(load_settings()).kind_rates.values()} == {3}

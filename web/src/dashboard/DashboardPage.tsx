@@ -18,6 +18,7 @@ import { Locks } from "./Locks";
 import { Part } from "./Part";
 import { Queues } from "./Queues";
 import { Trends } from "./Trends";
+import { Usage } from "./Usage";
 import { Waiting } from "./Waiting";
 import { WindowChoice } from "./WindowChoice";
 import { windowOf, type Window } from "./windows";
@@ -112,6 +113,7 @@ function Behind({ metrics }: { metrics: Metrics }) {
         <Part title="Queues" note={`${countedTo(metrics.current.ready, metrics.current.atMost)} ready, ${countedTo(metrics.current.inProgress, metrics.current.atMost)} in progress`}><Queues queues={metrics.queues} atMost={metrics.current.atMost} /></Part>
         <Part title="Hosts"><Hosts hosts={metrics.hosts} /></Part>
       </div>
+      <Part title="What work used" note="processor, memory and network"><Usage metrics={metrics} /></Part>
     </>
   );
 }

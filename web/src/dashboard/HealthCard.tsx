@@ -1,3 +1,6 @@
+import { alertCounts } from "../alerts/watch";
+import { counted } from "../format/counts";
+import { paths } from "../router";
 import type { Health } from "./answer";
 
 const WORDS: Record<Health["status"], string> = { ok: "Healthy", degraded: "Degraded", bad: "In trouble" };
@@ -19,9 +22,16 @@ export function HealthCard({ health }: { health: Health }) {
             ))}
           </ul>
         )}
+        <OpenAlerts />
       </div>
     </div>
   );
+}
+
+function OpenAlerts() {
+  const counts = alertCounts.value;
+  if (counts === null || counts.open === 0) return null;
+  return <p class="small"><a href={paths.alerts()}>{counted(counts.open, "open alert")}</a>{counts.critical > 0 && `, ${counts.critical} critical`}</p>;
 }
 
 const LENGTH = 2 * Math.PI * 34;
