@@ -14,7 +14,7 @@ from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixtur
 from orchestration.core.storable import storable_text
 from orchestration.engine.planning import fingerprint
 from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
-from orchestration.errors import IllegalControl, InvalidChat, RunExists, UnknownConversation, UnknownMessage
+from orchestration.errors import IllegalControl, InvalidChat, RunExists, TooLarge, UnknownConversation, UnknownMessage
 from orchestration.ports import Actor, EventSink
 from orchestration.store.database import Database
 from schemas.chat import (
@@ -246,9 +246,16 @@ class Chats:
     def _start(
         self, plan: Plan, actor: Actor, document: JsonObject, *, key: str | None, body: Sequence[object] | None
     ) -> StartedRun:
-        planned = self.starts.plan(
-            plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
-        )
+        try:
+            planned = self.starts.plan(
+                plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
+            )
+        except TooLarge as error:
+            raise TooLarge(
+                f"the conversation up to here is more than a model can be told at once: {error.message}",
+                where="/message",
+                mend="say less, follow an earlier message as its parent, or begin a new conversation",
+            ) from error
         try:
             started = self.starts.start(
                 [planned], actor, idempotency_key=key, companion=Companion("start_chat", document)
