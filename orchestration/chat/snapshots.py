@@ -67,6 +67,9 @@ class Growing:
             return
         if event["type"] == EventType.TEXT and event["attempt"] == self.attempt:
             self._see_piece(event["offset"], event["text"], (event["attempt"], event.get("edition", 0)))
+        elif event["type"] == EventType.TEXT:
+            # Of a worker that froze and was taken over, and wrote on for a moment after it woke.
+            return
         elif event["attempt"] < self.attempt or _is_begin(event):
             # The attempt has written no more than was seen; where that joins nothing, events were lost.
             self._know(None if self._later else self.stored)

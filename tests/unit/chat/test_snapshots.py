@@ -245,3 +245,16 @@ def test_what_a_lost_attempt_had_not_stored_is_not_shown():
     writer = written(ACTED)
     found = Snapshots(Rows(writer, "ready"), Stream(writer)).message("msg-1")
     assert (found.text, found.position) == ("hello", f"7-{len(writer.events)}")
+
+
+def test_what_comes_late_of_an_attempt_that_was_taken_over_hides_nothing() -> None:
+    told = [
+        StepEvent(version=1, index=0, key=KEY, status=StepStatus.IN_PROGRESS, attempt=2),
+        TextEvent(index=0, key=KEY, attempt=2, offset=0, text="Hello"),
+        TextEvent(index=0, key=KEY, attempt=2, offset=5, text=" you"),
+        TextEvent(index=0, key=KEY, attempt=1, offset=3, text="late"),
+    ]
+    growing = Growing(KEY, 2, "Hello", (2, 0))
+    for event in reversed(told):
+        growing.see(event.model_dump(mode="json"))
+    assert growing.text == "Hello you"
