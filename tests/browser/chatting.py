@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.site import Site
+from tests.support.workers import wait_until
 
 KEPT = "perdure.chat.asked"
 
@@ -56,11 +57,27 @@ def grows(page: Page, than: str = "") -> str:
     found = page.wait_for_function(
         """(than) => {
             const text = [...document.querySelectorAll("article.answer > .markdown")].at(-1)?.textContent ?? "";
-            return text.length > than.length + 40 && text;
+            return text.length > than.length + 60 && text;
         }""",
         arg=than,
     )
     return str(found.json_value())
+
+
+def shown(page: Page) -> str:
+    """The last answer's text without its spaces, which paragraphs swallow."""
+    return "".join((answer(page).locator(":scope > .markdown").text_content() or "").split())
+
+
+def stopped(site: Site, page: Page, conversation_id: str) -> str:
+    """Stop the last answer, of `pipe/counts`: what is shown is what is kept, each word once; it, without spaces."""
+    answer(page).get_by_role("button", name="Stop").click()
+    expect(answer(page)).to_have_attribute("data-status", "stopped", timeout=40_000)
+    kept = "".join(str(conversation(site, conversation_id)[-1]["text"]).split())
+    numbers = re.findall(r"w(\d+)", kept)
+    assert [int(number) for number in numbers] == list(range(len(numbers)))
+    wait_until(lambda: shown(page) == kept, 20, lambda: (shown(page), kept))
+    return kept
 
 
 def unique(text: str) -> str:

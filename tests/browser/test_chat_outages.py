@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chatting import answer, begin, conversation, grows, unique
+from tests.browser.chatting import answer, begin, conversation, grows, stopped, unique
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
 
@@ -20,20 +20,9 @@ def word(page: Page, text: str) -> None:
     expect(page.locator(".connection")).to_have_text(re.compile(text), timeout=BACK_MS)
 
 
-def stopped(site: Site, page: Page, chat: str) -> None:
-    """It is stopped, and what is shown is what the server kept."""
-    answer(page).get_by_role("button", name="Stop").click()
-    expect(answer(page)).to_have_attribute("data-status", "stopped", timeout=BACK_MS)
-    kept = str(conversation(site, chat)[-1]["text"])
-    shown = answer(page).locator(":scope > .markdown").text_content() or ""
-    assert shown.split()[-1].rstrip(".") in kept
-    assert shown.count("Part 2.") == kept.count("Part 2.")
-    assert [part in shown for part in re.findall(r"Part \d+\.", kept)] == [True] * kept.count("Part ")
-
-
 def test_without_the_relay_an_answer_is_polled(site: Site, visit: Visit) -> None:
     page = visit("/chat")
-    chat = begin(page, unique("Polled"), "demo/long")
+    chat = begin(page, unique("Polled"), "pipe/counts")
     text = grows(page)
     word(page, "^Live$")
     with site.held_down("relay"):
@@ -47,7 +36,7 @@ def test_without_the_relay_an_answer_is_polled(site: Site, visit: Visit) -> None
 
 def test_valkey_is_emptied_and_no_word_is_missing(site: Site, visit: Visit) -> None:
     page = visit("/chat")
-    chat = begin(page, unique("Emptied"), "demo/long")
+    chat = begin(page, unique("Emptied"), "pipe/counts")
     text = grows(page)
     site.wipe_valkey()
     text = grows(page, text)
@@ -57,7 +46,7 @@ def test_valkey_is_emptied_and_no_word_is_missing(site: Site, visit: Visit) -> N
 
 def test_a_device_without_network_catches_up(site: Site, visit: Visit) -> None:
     page = visit("/chat")
-    chat = begin(page, unique("Away"), "demo/long")
+    chat = begin(page, unique("Away"), "pipe/counts")
     text = grows(page)
     page.context.set_offline(True)
     word(page, r"^Offline, as of \d")
@@ -65,3 +54,17 @@ def test_a_device_without_network_catches_up(site: Site, visit: Visit) -> None:
     word(page, "^Live$")
     grows(page, text)
     stopped(site, page, chat)
+
+
+def test_a_worker_dies_and_the_answer_goes_on_where_it_was(site: Site, visit: Visit) -> None:
+    page = visit("/chat")
+    chat = begin(page, unique("Outlive"), "demo/long")
+    text = grows(page, grows(page))
+    site.kill("worker-interactive")
+    expect(answer(page)).to_contain_text(re.compile("Goes on, attempt [23]"), timeout=2 * BACK_MS)
+    assert grows(page, text).startswith(text)
+    answer(page).get_by_role("button", name="Stop").click()
+    expect(answer(page)).to_have_attribute("data-status", "stopped", timeout=BACK_MS)
+    kept = str(conversation(site, chat)[-1]["text"])
+    assert kept.count("This is the demo model") == 1
+    assert (answer(page).text_content() or "").count("This is the demo model") == 1

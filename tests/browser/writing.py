@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ def echo(request: ModelRequest) -> Iterator[str]:
     """What was said last, in pieces that cut words and marks in two."""
     said = request.messages[-1].content
     yield from (said[at : at + 3] for at in range(0, len(said), 3))
+
+
+@chat_pipe("counts", label="counts words until it is stopped")
+def counts(request: ModelRequest) -> Iterator[str]:
+    """`w0 w1 w2`, thirty a second, in paragraphs: what is missing or comes twice is seen."""
+    for number in range(20_000):
+        time.sleep(1 / 30)
+        yield f"w{number}" + (" " if number % 12 else "\n\n")
 
 
 @chat_pipe("second-time", label="fails, and answers when it is asked again")
