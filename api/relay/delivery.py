@@ -12,6 +12,7 @@ from api.relay.channel import Cursor
 from api.relay.clients import Clients, Line
 from api.relay.frames import Frames, event_frames
 from api.relay.hub import Hub
+from api.relay.old_names import AnswerOf, old_events
 from api.relay.wire import event_text, place_text
 from messaging.reading import Batch
 from schemas.events import Position
@@ -41,9 +42,17 @@ class Delivery:
     again, where it holds up nobody.
     """
 
-    def __init__(self, run_id: str, hub: Hub, clients: Clients, settle: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        hub: Hub,
+        clients: Clients,
+        settle: Callable[[str], None],
+        answer_of: AnswerOf = lambda run_id: None,
+    ) -> None:
         """`settle` is called for a client that keeps up again."""
         self._run_id = run_id
+        self._answer_of = answer_of
         self._hub = hub
         self._clients = clients
         self._settle = settle
@@ -135,8 +144,9 @@ class Delivery:
                 self._followers[sid] = Follower(line, cursor.position)
                 return
             batch = cursor.next(LOOK_S)
-            if batch is not None and self._behind.get(sid) is me:
-                line.send(self._frames(batch))
+            frames = self._frames(batch) if batch is not None else None
+            if frames is not None and self._behind.get(sid) is me:
+                line.send(frames)
                 gevent.sleep(0)  # the client's writer goes first
 
     def _has_reached_all(self, position: Position | None) -> bool:
@@ -154,6 +164,8 @@ class Delivery:
         frames = self._made.get(place)
         if frames is None:
             frames = event_frames("workflow_event", [event_text(self._run_id, entry) for entry in batch.entries])
+            for name, text in old_events(self._run_id, batch.entries, self._answer_of):
+                frames = Frames(frames + event_frames(name, (text,)))
             if len(self._made) >= KEPT_BATCHES:
                 self._made.clear()
             self._made[place] = frames

@@ -33,7 +33,7 @@ class Room:
         self._clients = clients
         self._states = states
         self._latest: str | None = None
-        self._delivery = Delivery(run_id, hub, clients, self._settle)
+        self._delivery = Delivery(run_id, hub, clients, self._settle, states.answer_of)
         self._greenlet = gevent.spawn(self._run)
 
     def join(self, sid: str, after: Position | None) -> None:
