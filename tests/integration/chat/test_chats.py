@@ -187,6 +187,15 @@ def test_a_conversation_deleted_in_mid_writing_leaves_nothing_and_breaks_nothing
         talk.chats.delete("talk")
 
 
+def test_a_message_of_a_deleted_conversation_is_not_said_again_by_its_id(talk: Talk) -> None:
+    talk.say(message_id="m-1")
+    talk.chats.delete("talk")
+    with pytest.raises(RunExists) as caught:
+        talk.say(message_id="m-1")
+    assert "deleted" in caught.value.message
+    assert talk.say(message_id="m-2").answers
+
+
 def test_a_conversation_deleted_while_somebody_speaks_has_all_of_it_or_nothing(talk: Talk) -> None:
     talk.say("First")
     for _ in range(10):
