@@ -409,6 +409,12 @@ class Settings(Testing, Agents, Models, Chats, Actions, Workflow, Alerting, Flow
         return tuple(unquote(secret) for secret in found if secret)
 
     @property
+    def filter_options(self) -> Mapping[str, Mapping[str, Any]]:
+        """The options of chat filters by name, with what other settings say of them."""
+        options = self.chat_filter_options
+        return {**options, "trim_context": {"max_tokens": self.context_window_limit} | options.get("trim_context", {})}
+
+    @property
     def web_url(self) -> str:
         """The web process as clients on this machine reach it."""
         return _local_url(self.host, self.port)

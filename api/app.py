@@ -26,6 +26,7 @@ from api.blueprints import (
     sessions,
     ssh,
     templates,
+    v1,
     workers,
     workflow,
 )
@@ -79,6 +80,7 @@ def create_app(services: Services, built: BuiltPage | None = None) -> Api:
     app.register_api(chat.bp)
     app.register_api(chat_conversations.bp)
     app.register_api(chat_battles.bp)
+    app.register_blueprint(v1.bp)
     page.serve_page(app, built or BuiltPage())
 
     guard(app)

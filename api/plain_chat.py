@@ -7,6 +7,7 @@ thread of the web process while it lasts, so only a few are let in.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -18,13 +19,17 @@ from api.refusal import Refusal
 from api.services import current_services
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
+from orchestration.chat.filters import FilterChain, passed_filters
+from orchestration.chat.plain import stream_filtered
 from orchestration.chat.plans import ACTION
 from orchestration.errors import InvalidChat
-from orchestration.models.port import Delta, ModelRequest
+from orchestration.models.port import Delta
 from orchestration.ports import Actor
 from orchestration.secrets import SecretStore
-from schemas.chat import ChatRequest, ChatRole, ContextMessage
+from schemas.chat import ChatContext, ChatRequest, ChatRole, ContextMessage
 from schemas.json import Json
+
+log = logging.getLogger("perdure.chat")
 
 # Half of the threads that gunicorn is started with.
 MOST_AT_ONCE = 8
@@ -50,7 +55,9 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
     model, own_name = services.models.find(
         name, lambda secret, *, host=None: secrets.get(secret, action=ACTION, host=host)
     )
-    request = ModelRequest(own_name, _messages(asked), asked.parameters, user=actor.name)
+    names = passed_filters(services.settings.chat_filters, asked.filters)
+    filters = FilterChain.of(names, services.settings.filter_options, log.warning)
+    context = ChatContext(messages=_messages(asked), parameters=asked.parameters, filters=names, user=actor.name)
     if not _free.acquire(blocking=False):
         raise Refusal(
             503,
@@ -60,7 +67,7 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     try:
-        plain = _Plain(lambda on_close: model.stream(request, on_close))
+        plain = _Plain(lambda on_close: stream_filtered(model, own_name, context, filters, on_close))
         # Asked before the answer begins, so that a provider that refuses is a problem with a status.
         first = plain.first()
     except BaseException:

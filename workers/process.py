@@ -153,7 +153,7 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
     return values | {
         "known_hosts": settings.data_dir / "known_hosts",
         "models": model_registry(settings),
-        "chat_filter_options": filter_options(settings),
+        "chat_filter_options": settings.filter_options,
     }
 
 
@@ -165,12 +165,6 @@ def model_registry(settings: Settings) -> ModelRegistry:
         mixtures=settings.mixtures,
         default=settings.default_model,
     )
-
-
-def filter_options(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
-    """What settings say of the filters of chats, by their names."""
-    trimmed = {"max_tokens": settings.context_window_limit} | settings.chat_filter_options.get("trim_context", {})
-    return {**settings.chat_filter_options, "trim_context": trimmed}
 
 
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:

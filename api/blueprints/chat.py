@@ -74,6 +74,10 @@ def stop(path: MessagePath, body: StopRequest) -> Response:
     """Stop what writes a message, and its proposals or the other side of its battle; what is written is kept."""
     del body
     found = _written(path.message_id)
+    if found.status is not MessageStatus.WRITING:
+        raise IllegalControl(
+            f"message {found.id!r} is {found.status}", where="/message_id", mend="only what is being written is stopped"
+        )
     return answer_controlled(current_services().runs.stop(found.run_id or "", current_actor()), "stopping", status=202)
 
 

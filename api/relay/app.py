@@ -35,8 +35,9 @@ def create_relay(settings: Settings) -> Flask:
     threads = NativeThreads(DATABASE_THREADS)
     database = NativeDatabase(settings.database_url, name="perdure-relay")
     hub = Hub(StreamReader(settings.redis_url, name="perdure-relay"))
-    states = States(hub, Queries(database), threads)
-    feeds = MessageFeeds(hub, Conversations(database), threads)
+    conversations = Conversations(database)
+    states = States(hub, Queries(database), conversations, threads)
+    feeds = MessageFeeds(hub, conversations, threads)
     admission = Admission(database, threads)
     access = Access(admission, cookie=session_cookie_name(settings), origins=allowed_origins(settings))
 

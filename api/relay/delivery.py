@@ -135,8 +135,9 @@ class Delivery:
                 self._followers[sid] = Follower(line, cursor.position)
                 return
             batch = cursor.next(LOOK_S)
-            if batch is not None and self._behind.get(sid) is me:
-                line.send(self._frames(batch))
+            frames = self._frames(batch) if batch is not None else None
+            if frames is not None and self._behind.get(sid) is me:
+                line.send(frames)
                 gevent.sleep(0)  # the client's writer goes first
 
     def _has_reached_all(self, position: Position | None) -> bool:
@@ -154,6 +155,8 @@ class Delivery:
         frames = self._made.get(place)
         if frames is None:
             frames = event_frames(self._wire.event, [self._wire.event_text(entry) for entry in batch.entries])
+            for name, text in self._wire.besides(batch.entries):
+                frames = Frames(frames + event_frames(name, (text,)))
             if len(self._made) >= KEPT_BATCHES:
                 self._made.clear()
             self._made[place] = frames

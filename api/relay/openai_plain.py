@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import chain
@@ -20,11 +21,15 @@ from api.relay.openai_streams import DONE
 from api.relay.problems import error_body
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
+from orchestration.chat.filters import FilterChain, passed_filters
+from orchestration.chat.plain import stream_filtered
 from orchestration.chat.plans import ACTION
-from orchestration.models.port import Delta, ModelRequest
+from orchestration.models.port import Delta
 from orchestration.secrets import SecretStore
 from schemas.chat import ChatContext
 from schemas.json import JsonObject
+
+log = logging.getLogger("perdure.chat")
 
 
 def complete_plainly(
@@ -38,13 +43,13 @@ def complete_plainly(
             model, lambda name, *, host=None: secrets.get(name, action=ACTION, host=host)
         )
         closers: list[Callable[[], None]] = []
-        asked = ModelRequest(own_name, context.messages, context.parameters, user=context.user)
-        deltas = provider.stream(asked, closers.append)
-        if isinstance(deltas, Generator):
-            stack.callback(deltas.close)
+        names = passed_filters(work.settings.chat_filters, context.filters)
+        filters = FilterChain.of(names, work.settings.filter_options, log.warning)
+        filtered = stream_filtered(provider, own_name, context, filters, closers.append)
+        stack.callback(filtered.close)
         stack.callback(lambda: [close() for close in closers])
         # Asked before the answer begins, so that a provider that refuses is an error with a status.
-        deltas = chain(_first(deltas), deltas)
+        deltas = chain(_first(filtered), filtered)
         answer_id = new_id("msg")
         if not stream:
             return _whole(deltas, answer_id, model)

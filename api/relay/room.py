@@ -34,7 +34,7 @@ class Room:
         self._clients = clients
         self._states = states
         self._latest: str | None = None
-        self._delivery = Delivery(run_id, run_wire(run_id), hub, clients, self._settle)
+        self._delivery = Delivery(run_id, run_wire(run_id, states.answer_of), hub, clients, self._settle)
         self._greenlet = gevent.spawn(self._run)
 
     def join(self, sid: str, after: Position | None) -> None:

@@ -16,6 +16,7 @@ from api.relay.channel import Channel
 from api.relay.hub import Hub
 from api.relay.native import NativeThreads
 from api.relay.problems import unknown_run
+from orchestration.chat.reading import Conversations
 from orchestration.engine.queries import Queries, State
 from orchestration.errors import StoreUnavailable
 
@@ -134,9 +135,10 @@ class StateFeed:
 class States:
     """The feeds of all runs whose state somebody watches."""
 
-    def __init__(self, hub: Hub, queries: Queries, threads: NativeThreads) -> None:
+    def __init__(self, hub: Hub, queries: Queries, conversations: Conversations, threads: NativeThreads) -> None:
         self._hub = hub
         self._queries = queries
+        self._conversations = conversations
         self._threads = threads
         self._feeds: dict[str, StateFeed] = {}
 
@@ -162,6 +164,13 @@ class States:
             return
         if self._threads.run(self._queries.version, run_id) is None:
             raise unknown_run(run_id)
+
+    def answer_of(self, run_id: str) -> str | None:
+        """The id of the message that a run answers with; None when it answers none, or that cannot be read."""
+        try:
+            return self._threads.run(self._conversations.answer_of, run_id)
+        except StoreUnavailable:
+            return None
 
     def current_run(self, user: str, cleanup_delay_s: float) -> str | None:
         """The run a user means who names none. Raises: StoreUnavailable."""

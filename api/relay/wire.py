@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from api.relay.old_names import AnswerOf, old_events
 from messaging.reading import Entry
 from schemas.events import Position
 
@@ -26,17 +27,22 @@ def place_text(run_id: str, position: Position) -> str:
 
 @dataclass(frozen=True)
 class Wire:
-    """How a stream is told over Socket.IO: the names of its events and what they carry."""
+    """How a stream is told over Socket.IO: the names of its events and what they carry.
+
+    `besides` answers names and JSON texts of what is told of some events under other names as well.
+    """
 
     event: str
     truncated: str
     event_text: Callable[[Entry], str]
     place_text: Callable[[Position], str]
+    besides: Callable[[Sequence[Entry]], list[tuple[str, str]]] = lambda _entries: []
 
 
-def run_wire(run_id: str) -> Wire:
+def run_wire(run_id: str, answer_of: AnswerOf = lambda _run_id: None) -> Wire:
     """The stream of a run."""
-    return Wire("workflow_event", "truncated", partial(event_text, run_id), partial(place_text, run_id))
+    besides = partial(old_events, run_id, answer_of=answer_of)
+    return Wire("workflow_event", "truncated", partial(event_text, run_id), partial(place_text, run_id), besides)
 
 
 def _alert_text(entry: Entry) -> str:

@@ -16,6 +16,7 @@ EMAIL_MASK = "[e-mail]"
 
 _LOCAL = r"[A-Za-z0-9._%+-]{1,64}"
 _EMAIL = re.compile(_LOCAL + r"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}")
+_IN_DOMAIN = re.compile(r"[A-Za-z0-9.-]")
 # How a text may end in the middle of an address; the longest address has less than 700 characters behind its @.
 _OPEN_EMAIL = re.compile(_LOCAL + r"(?:@[A-Za-z0-9.-]{0,700})?\Z")
 
@@ -103,15 +104,18 @@ class MaskEmails:
     def _open_from(self) -> int:
         """Where an address begins that may go on; the end where there is none."""
         place = 0
-        ends = [match.span() for match in _EMAIL.finditer(self._held)]
+        found = [match.span() for match in _EMAIL.finditer(self._held)]
         while (open_end := _OPEN_EMAIL.search(self._held, place)) is not None:
             begin = open_end.start()
-            # Inside of an address that is complete, since something else follows it.
-            done = next((end for start, end in ends if start <= begin < end < len(self._held)), None)
-            if done is None:
-                return begin
-            place = done
+            start, end = next((span for span in found if span[0] <= begin < span[1]), (begin, begin))
+            # Inside of an address that is complete, since something follows that belongs to none: look behind it.
+            if start == end or not self._is_end(end):
+                return start
+            place = end
         return len(self._held)
+
+    def _is_end(self, place: int) -> bool:
+        return place < len(self._held) and _IN_DOMAIN.match(self._held, place) is None
 
     def _give_out(self, limit: int) -> str:
         given, self._held = self._held[:limit], self._held[limit:]

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from orchestration.chat.filters import check_filters
+from orchestration.chat.filters import check_filters, passed_filters
 from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixture
 from orchestration.core.storable import storable_text
 from orchestration.engine.planning import fingerprint
 from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
-from orchestration.errors import IllegalControl, InvalidChat, RunExists, UnknownConversation, UnknownMessage
+from orchestration.errors import IllegalControl, InvalidChat, RunExists, TooLarge, UnknownConversation, UnknownMessage
 from orchestration.ports import Actor, EventSink
 from orchestration.store.database import Database
 from schemas.chat import (
     MAX_CONTEXT_MESSAGES,
-    MAX_FILTERS,
     ChatAnswer,
     ChatContext,
     ChatModel,
@@ -88,7 +87,7 @@ class Chats:
                 ContextMessage(role=ChatRole.USER, content=text),
             ),
             parameters=asked.parameters,
-            filters=self._filters(asked.filters),
+            filters=passed_filters(self.filters, asked.filters),
             user=actor.name,
         )
         title = title_of(text)
@@ -158,7 +157,7 @@ class Chats:
         Raises: InvalidChat, TooLarge, NotAllowed.
         """
         last = next((m.content for m in reversed(context.messages) if m.role is ChatRole.USER), "")
-        context = context.model_copy(update={"filters": self._filters(context.filters)})
+        context = context.model_copy(update={"filters": passed_filters(self.filters, context.filters)})
         plan = self._plan(_as_model(model), mixture, None, context, title_of(last))
         answers, written, _ = _written(plan, None, battle=False)
         started = self._start(plan, actor, {"conversation": None, "messages": written}, key=None, body=None)
@@ -183,17 +182,6 @@ class Chats:
         if runs is None:
             raise _no_conversation(conversation)
         return runs
-
-    def _filters(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """Those that every answer passes, then those asked for. Raises: InvalidChat when they are too many."""
-        filters = (*self.filters, *(name for name in asked if name not in self.filters))
-        if len(filters) > MAX_FILTERS:
-            raise InvalidChat(
-                f"{len(filters)} filters, {len(self.filters)} of which every answer passes",
-                where="/filters",
-                mend=f"name at most {MAX_FILTERS - len(self.filters)}",
-            )
-        return filters
 
     def _plan(
         self,
@@ -246,9 +234,16 @@ class Chats:
     def _start(
         self, plan: Plan, actor: Actor, document: JsonObject, *, key: str | None, body: Sequence[object] | None
     ) -> StartedRun:
-        planned = self.starts.plan(
-            plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
-        )
+        try:
+            planned = self.starts.plan(
+                plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
+            )
+        except TooLarge as error:
+            raise TooLarge(
+                f"the conversation up to here is more than a model can be told at once: {error.message}",
+                where="/message",
+                mend="say less, follow an earlier message as its parent, or begin a new conversation",
+            ) from error
         try:
             started = self.starts.start(
                 [planned], actor, idempotency_key=key, companion=Companion("start_chat", document)
@@ -274,13 +269,19 @@ class Chats:
             self.events.publish(run_id, [NoticeEvent(notice=AGENT_MIXING, message=message)])
 
     def _answered(self, run_id: str, conversation: str, question: str) -> ChatAnswer:
-        """What an earlier request with the same ids was answered."""
+        """What an earlier request with the same ids was answered. Raises: RunExists when that is gone."""
         rows = self.database.rows(
             "SELECT public_id, battle FROM messages "
             "WHERE public_run = %s AND part = 'message' AND role = 'assistant' ORDER BY id",
             run_id,
         )
-        return _answer(run_id, conversation, question, [row[0] for row in rows], rows[0][1] if rows else None)
+        if not rows:
+            raise RunExists(
+                "a message with this id was said in a conversation that was deleted",
+                where="/message/id",
+                mend="use a new id for a new message",
+            )
+        return _answer(run_id, conversation, question, [row[0] for row in rows], rows[0][1])
 
 
 def _no_conversation(conversation: str) -> UnknownConversation:

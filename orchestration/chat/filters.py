@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from orchestration.actions.outcomes import Permanent
 from orchestration.errors import InvalidChat
-from schemas.chat import FILTER_PATTERN, ChatContext
+from schemas.chat import FILTER_PATTERN, MAX_FILTERS, ChatContext
 from schemas.json import JsonObject
 
 Stage = Literal["inlet", "stream", "flush", "outlet"]
@@ -97,6 +97,19 @@ def check_filters(names: Iterable[str]) -> None:
         seen.add(name)
 
 
+def passed_filters(always: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Those that every answer passes, then those asked for. Raises: InvalidChat for one not known, or too many."""
+    filters = (*always, *(name for name in asked if name not in always))
+    if len(filters) > MAX_FILTERS:
+        raise InvalidChat(
+            f"{len(filters)} filters, {len(always)} of which every answer passes",
+            where="/filters",
+            mend=f"name at most {MAX_FILTERS - len(always)}",
+        )
+    check_filters(filters)
+    return filters
+
+
 @dataclass
 class _Active:
     """A filter in one generation; `instance` None: it could not be made, or has failed and is passed over."""
@@ -141,9 +154,9 @@ class FilterChain:
         return all(one.declared.resumable for one in self.active)
 
     @property
-    def changes_text(self) -> bool:
-        """Whether any filter looks at the answer."""
-        return any(one.has(stage) for one in self.active for stage in ("stream", "flush", "outlet"))
+    def has_outlet(self) -> bool:
+        """Whether the answer may still change once it is whole."""
+        return any(one.has("outlet") for one in self.active)
 
     def inlet(self, context: ChatContext) -> ChatContext:
         """The request as the model is told it. Raises: Permanent when a filter failed that must not."""

@@ -24,6 +24,7 @@ from orchestration.errors import PerdureError, TooLarge
 from orchestration.models.flow import flow_of
 from orchestration.models.port import Delta, LanguageModel, ModelRequest
 from orchestration.models.registry import ModelRegistry
+from schemas.base import StepKey
 from schemas.chat import MAX_PROPOSERS, ChatContext, ModelName, Timings, Usage
 from schemas.flow import FlowSpec
 from schemas.json import JsonObject
@@ -35,7 +36,9 @@ RETRY = RetryPolicy(max_attempts=3, base_delay_s=1.0, max_delay_s=30.0)
 TIMEOUT_S = 600.0
 HEADLINE = 120
 # What ended the attempt that wrote the text so far, when nothing is wrong with that text.
-CUT_SHORT = frozenset({"lost", "handed_back", "model.cut_off", "model.timeout", "model.unavailable"})
+CUT_SHORT = frozenset(
+    {"lost", "handed_back", "timeout", "model.cut_off", "model.timeout", "model.unavailable", "model.rate_limited"}
+)
 # As the relay and the page know it.
 AGENT_FAILED: JsonObject = {
     "notice": "chat:message:error",
@@ -44,11 +47,12 @@ AGENT_FAILED: JsonObject = {
 
 
 class Proposal(BaseModel):
-    """What another model proposed; `text` null: it failed."""
+    """What another model proposed: as a text, or what a step of the run wrote. Without a text, it failed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     model: ModelName
     text: str | None = None
+    step: StepKey | None = None
 
 
 class GenerateParams(ActionParams):
@@ -83,7 +87,7 @@ def generate(ctx: ActionContext, params: GenerateParams) -> Result:
     models: ModelRegistry = ctx.settings["models"]
     model, own_name = models.find(params.model, ctx.secret)
     filters = FilterChain.of(params.request.filters, ctx.settings.get("chat_filter_options", {}), ctx.log)
-    context = filters.inlet(with_proposals(params.request, usable_proposals(params)))
+    context = filters.inlet(with_proposals(params.request, usable_proposals(ctx, params)))
     prefix = _begin(ctx, model, filters)
     request = ModelRequest(own_name, context.messages, context.parameters, context.user, prefix)
     answer = _Answer(ctx, filters, prefix)
@@ -102,9 +106,9 @@ def generate(ctx: ActionContext, params: GenerateParams) -> Result:
     return answer.result(params.model, request)
 
 
-def usable_proposals(params: GenerateParams) -> list[str]:
-    """The texts of those that answered. Raises: Permanent (`chat.quorum`) when they are too few."""
-    texts = [proposal.text for proposal in params.proposals if proposal.text and proposal.text.strip()]
+def usable_proposals(ctx: ActionContext, params: GenerateParams) -> list[str]:
+    """The texts of those that answered. Raises: Permanent (`chat.quorum`) when they are too few; StoreUnavailable."""
+    texts = [text for text in (_text_of(ctx, one) for one in params.proposals) if text and text.strip()]
     if params.proposals and len(texts) < params.quorum:
         count, needed = len(params.proposals), params.quorum
         raise Permanent(
@@ -113,6 +117,13 @@ def usable_proposals(params: GenerateParams) -> list[str]:
             details={"answered": len(texts), "agents": count, "quorum": needed},
         )
     return texts
+
+
+def _text_of(ctx: ActionContext, proposal: Proposal) -> str | None:
+    if proposal.step is None:
+        return proposal.text
+    result = ctx.results[proposal.step]
+    return result["details"]["text"] if result is not None else None
 
 
 def _begin(ctx: ActionContext, model: LanguageModel, filters: FilterChain) -> str:

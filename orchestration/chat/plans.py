@@ -84,13 +84,10 @@ def _proposer(mixture: Mixture, layer: int, number: int) -> str:
 
 
 def _proposals(keys: tuple[str, ...], models: tuple[str, ...], quorum: int) -> JsonObject:
-    """Parameters that hand on what the steps of a layer wrote; of one that failed, null."""
+    """Parameters that name the steps of a layer. No references: all their texts together may be longer than those."""
     if not keys:
         return {}
-    given = [
-        {"model": model, "text": f"{{{{ steps.{key}.result.details.text }}}}"}
-        for key, model in zip(keys, models, strict=True)
-    ]
+    given = [{"model": model, "step": key} for key, model in zip(keys, models, strict=True)]
     return {"proposals": given, "quorum": quorum}
 
 

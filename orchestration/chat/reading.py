@@ -27,6 +27,15 @@ class Conversations:
             raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
         return found
 
+    def answer_of(self, run_id: str) -> str | None:
+        """The id of the message that a run answers with, of a battle the first; None when it answers none."""
+        found: str | None = self.database.call(
+            "SELECT m.public_id FROM runs r JOIN messages m ON m.run_id = r.id "
+            "WHERE r.public_id = %s AND m.part = 'message' ORDER BY m.id LIMIT 1",
+            run_id,
+        )
+        return found
+
     def conversation(self, conversation_id: str) -> JsonObject:
         """A conversation with its last 2,000 messages, `total` says of how many. Raises: UnknownConversation."""
         found: JsonObject | None = self.database.call("SELECT read_conversation(%s, %s)", conversation_id, MAX_MESSAGES)

@@ -67,14 +67,20 @@ class Growing:
             return
         if event["type"] == EventType.TEXT and event["attempt"] == self.attempt:
             self._see_piece(event["offset"], event["text"], (event["attempt"], event.get("edition", 0)))
-        elif event["attempt"] < self.attempt or _is_begin(event):
+        elif event["type"] == EventType.TEXT:
+            # Of a worker that froze and was taken over, and wrote on for a moment after it woke.
+            return
+        elif event["attempt"] < self.attempt:
+            # The stream is behind the state: pieces of that attempt may still come, and join nothing.
+            self._know(None)
+        elif _is_begin(event):
             # The attempt has written no more than was seen; where that joins nothing, events were lost.
             self._know(None if self._later else self.stored)
 
     def _see_piece(self, offset: int, piece: str, edition: tuple[int, int]) -> None:
         if edition < self.stored_by:
-            # What is stored is newer than all events from here on back.
-            self._know(self.stored if self._newest is None else None)
+            # What is stored has begun anew since: as above.
+            self._know(None)
             return
         self._newest = self._newest or edition
         self._later.append((offset, piece))

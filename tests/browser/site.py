@@ -27,7 +27,11 @@ from settings import load_settings
 from tests.support.workers import wait_until
 
 TOKEN = "a-token-for-the-browser-tests-0123456789"
-ENVIRONMENT = {"PERDURE_ADMIN_TOKEN": TOKEN, "PERDURE_START_RATE_LIMIT": "1000/second"}
+ENVIRONMENT = {
+    "PERDURE_ADMIN_TOKEN": TOKEN,
+    "PERDURE_START_RATE_LIMIT": "1000/second",
+    "PERDURE_CHAT_RATE_LIMIT": "1000/second",
+}
 SANDBOX = "sandbox"
 KILL_AGAIN_S = 0.02
 

@@ -1,12 +1,20 @@
-"""Actions that write a log at a known pace, and tell what they are told to, for the tests of the page."""
+"""Actions that write a log at a known pace, and tell what they are told to, and models, for the tests of the page."""
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from orchestration.actions import ActionContext, action
+from orchestration.actions.outcomes import Permanent
+from orchestration.models.pipes import chat_pipe
+from orchestration.models.port import ModelRequest
 
 NEEDLES = (7, 300)
 
@@ -45,3 +53,32 @@ def tell(ctx: ActionContext, params: Tell) -> dict[str, object]:
     ctx.cancelled.wait()
     ctx.raise_if_cancelled()
     return {}
+
+
+@chat_pipe("echo", label="says what it was told")
+def echo(request: ModelRequest) -> Iterator[str]:
+    """What was said last, in pieces that cut words and marks in two."""
+    said = request.messages[-1].content
+    yield from (said[at : at + 3] for at in range(0, len(said), 3))
+
+
+@chat_pipe("counts", label="counts words until it is stopped")
+def counts(request: ModelRequest) -> Iterator[str]:
+    """`w0 w1 w2`, thirty a second, in paragraphs: what is missing or comes twice is seen."""
+    for number in range(20_000):
+        time.sleep(1 / 30)
+        yield f"w{number}" + (" " if number % 12 else "\n\n")
+
+
+@chat_pipe("second-time", label="fails, and answers when it is asked again")
+def second_time(request: ModelRequest) -> Iterator[str]:
+    """An agent that fails the first time that something is said to it."""
+    said = "".join(message.content for message in request.messages)
+    asked = Path(tempfile.gettempdir()) / f"perdure-asked-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+    try:
+        asked.touch(exist_ok=False)
+    except FileExistsError:
+        asked.unlink(missing_ok=True)
+        yield "The second time I **answer**."
+        return
+    raise Permanent("the first time it fails", code="model.refused")

@@ -105,7 +105,8 @@ def test_stop_keeps_what_is_written_and_stops_that_answer_alone(chat: Chat, work
     found = chat.message(first["id"])
     assert (found["status"], found["text"], found["finish_reason"]) == ("stopped", "Half of an ans", "stopped")
     assert chat.message(second["id"])["status"] == "writing"
-    assert chat.post(f"/messages/{first['id']}/stop", 409)["code"] == "illegal_control"
+    again = chat.post(f"/messages/{first['id']}/stop", 409)
+    assert (again["code"], again["where"]) == ("illegal_control", "/message_id")
     assert chat.post(f"/messages/{first['message_id']}/stop", 409)["where"] == "/message_id"
 
 

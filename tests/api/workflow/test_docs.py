@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pydantic import BaseModel, ConfigDict
 from werkzeug.serving import make_server
 
 from api.app import create_app
-from api.services import Services
+from api.services import Services, make_chats
 from orchestration.actions.declaration import ActionDeclaration
 from orchestration.actions.noop import NoopParams
+from orchestration.chat.plans import ACTION as CHAT
 from orchestration.core.decide import Outcome, Snoozed, Succeeded
 from orchestration.engine.leases import Lease
 from orchestration.engine.runs import Runs
@@ -32,7 +34,24 @@ from tests.support.engine import Recorder
 DOCUMENT = Path(__file__).parents[3] / "docs" / "http-api.md"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANY = "…"
-EXAMPLE_ACTIONS: dict[str, ActionDeclaration] = {**ACTIONS, "noop": declare("noop", NoopParams)}
+
+
+class Anything(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+EXAMPLE_ACTIONS: dict[str, ActionDeclaration] = {
+    **ACTIONS,
+    "noop": declare("noop", NoopParams),
+    CHAT: declare(CHAT, Anything),
+}
+ANSWERED = {
+    "text": "This is the demo model. You said: What is a lease?",
+    "model": "demo/plain",
+    "finish_reason": "stop",
+    "usage": {"prompt_tokens": 4, "completion_tokens": 9, "estimated": False},
+    "timings": {"first_token_ms": 3.5, "total_ms": 20.0, "tokens_per_s": 450.0},
+}
 
 
 def examples() -> list[tuple[str, Any]]:
@@ -65,6 +84,8 @@ def differences(expected: Any, given: Any, place: str = "") -> list[str]:
 def act(worker: Worker, lease: Lease) -> Outcome:
     """What the actions of the examples do."""
     worker.attempts.save_log(lease, [(0, "info", f"doing {lease.key}\n")])
+    if lease.action == CHAT:
+        return Succeeded({"message": "This is the demo model.", "details": ANSWERED})
     if lease.action == "wait_for_signal" and lease.signal is None:
         return Snoozed(WaitReason.SIGNAL, None)
     return Succeeded({"message": "connected"} if lease.action == "ssh.test_ssh" else dict(lease.params))
@@ -73,7 +94,8 @@ def act(worker: Worker, lease: Lease) -> Outcome:
 @pytest.fixture
 def services(services: Services, recorder: Recorder) -> Services:
     runs = Runs(services.database, recorder, recorder, EXAMPLE_ACTIONS, resend_s=2)
-    return replace(services, runs=runs, actions=EXAMPLE_ACTIONS)
+    chats = make_chats(services.database, runs, recorder, services.models)
+    return replace(services, runs=runs, actions=EXAMPLE_ACTIONS, chats=chats)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.chat import ChatFleet
+from tests.support.chat_engine import Talk
+from tests.support.engine import TestClock, broken_invariants
 from tests.support.model_peer import ModelServer
 from tests.support.model_server import KEY
 
@@ -31,3 +33,18 @@ def chatting(
     with ChatFleet(module_database_url, module_redis_url, directory, model_server, **settings) as fleet:
         fleet.worker("chat", "interactive")
         yield fleet
+
+
+@pytest.fixture
+def talk(database_url: str) -> Iterator[Talk]:
+    """Chats on a database of one test, without workers: its steps are worked on by the test itself."""
+    talk = Talk(database_url)
+    yield talk
+    assert broken_invariants(talk.database) == {}
+    talk.close()
+
+
+@pytest.fixture
+def clock(talk: Talk) -> TestClock:
+    """Moves the database's time."""
+    return TestClock(talk.database)

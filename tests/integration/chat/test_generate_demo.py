@@ -35,3 +35,13 @@ def test_a_step_of_an_answer_says_its_first_words(chatting: ChatFleet) -> None:
     chatting.wait_told(answer)
     steps = [e for e in events_of(chatting.stream, answer.taskId) if e["type"] == "step"]
     assert [step["status"] for step in steps] == ["in_progress", "completed"]
+
+
+def test_the_demo_that_breaks_off_is_taken_up_where_it_broke(chatting: ChatFleet) -> None:
+    answer = chatting.ask("demo/flaky", QUESTION)
+    message = chatting.wait_ended(answer)
+    assert message["text"] == expected("flaky")
+    assert [a["outcome"] for a in chatting.attempts(chatting.run_of(answer))] == ["failed", "completed"]
+    reader = chatting.check_shown(answer, message["text"])
+    # The second attempt said the beginning again in one piece, and then only the rest.
+    assert reader.pieces < 2 * message["usage"]["completion_tokens"]

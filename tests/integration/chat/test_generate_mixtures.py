@@ -44,6 +44,18 @@ def test_the_aggregator_is_told_all_proposals_and_the_question(chatting: ChatFle
     assert notices(chatting, answer) == []
 
 
+def test_long_proposals_are_told_in_full(chatting: ChatFleet, model_server: ModelServer) -> None:
+    # Together more than what references may bring into a step's parameters.
+    model_server.reset()
+    answer = mixed(chatting, "plain/tall?tokens=8000", "other/high?tokens=8001")
+    chatting.wait_ended(answer)
+    (asked,) = model_server.seen("joins?tokens=9")
+    told = asked.body["messages"][0]["content"]
+    assert answer_text(ASKED, 8000).strip() in told
+    assert answer_text(ASKED, 8001).strip() in told
+    assert len(told) > 256 * 1024
+
+
 def test_an_agent_that_failed_for_good_is_told_of_once_and_left_out(
     chatting: ChatFleet, model_server: ModelServer
 ) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.actions.outcomes import Permanent
@@ -42,20 +42,20 @@ def through(filters: FilterChain, text: str, cuts: list[int] | None = None) -> s
 
 
 def test_filters_run_in_the_order_they_are_named_in() -> None:
-    @chat_filter("t.a", at="stream")
+    @chat_filter("u.a", at="stream")
     def first(text: str) -> str:
         return f"{text}a"
 
-    @chat_filter("t.b", at="stream")
+    @chat_filter("u.b", at="stream")
     def second(text: str) -> str:
         return f"{text}b"
 
-    assert chain("t.a", "t.b").stream("x") == "xab"
-    assert chain("t.b", "t.a").stream("x") == "xba"
+    assert chain("u.a", "u.b").stream("x") == "xab"
+    assert chain("u.b", "u.a").stream("x") == "xba"
 
 
 def test_what_a_filter_held_back_passes_those_behind_it() -> None:
-    @chat_filter("t.holds")
+    @chat_filter("u.holds")
     class Holds:
         def __init__(self) -> None:
             self.held = ""
@@ -67,16 +67,16 @@ def test_what_a_filter_held_back_passes_those_behind_it() -> None:
         def flush(self) -> str:
             return self.held
 
-    @chat_filter("t.upper", at="stream")
+    @chat_filter("u.upper", at="stream")
     def upper(text: str) -> str:
         return text.upper()
 
-    filters = chain("t.holds", "t.upper")
+    filters = chain("u.holds", "u.upper")
     assert [filters.stream("a"), filters.stream("b"), filters.flush()] == ["", "", "AB"]
 
 
 def test_each_generation_has_an_object_of_its_own_with_its_options() -> None:
-    @chat_filter("t.counts")
+    @chat_filter("u.counts")
     class Counts:
         def __init__(self, options: Mapping[str, Any]) -> None:
             self.count = options["start"]
@@ -85,9 +85,9 @@ def test_each_generation_has_an_object_of_its_own_with_its_options() -> None:
             self.count += 1
             return str(self.count)
 
-    options = {"t.counts": {"start": 5}}
-    one = FilterChain.of(["t.counts"], options, print)
-    other = FilterChain.of(["t.counts"], options, print)
+    options = {"u.counts": {"start": 5}}
+    one = FilterChain.of(["u.counts"], options, print)
+    other = FilterChain.of(["u.counts"], options, print)
     assert [one.stream("x"), one.stream("x"), other.stream("x")] == ["6", "7", "6"]
 
 
@@ -96,7 +96,7 @@ def test_each_generation_has_an_object_of_its_own_with_its_options() -> None:
 def test_a_filter_that_fails_is_passed_over_from_then_on(stage: Any, wrong: str) -> None:
     calls: list[object] = []
 
-    @chat_filter("t.fails", at=stage)
+    @chat_filter("u.fails", at=stage)
     def fails(value: object) -> object:
         calls.append(value)
         if wrong == "raises":
@@ -104,22 +104,22 @@ def test_a_filter_that_fails_is_passed_over_from_then_on(stage: Any, wrong: str)
         return 7
 
     log: list[str] = []
-    filters = chain("t.fails", log=log)
+    filters = chain("u.fails", log=log)
     given_in = context(("user", "hi")) if stage == "inlet" else "text"
     assert [getattr(filters, stage)(given_in) for _ in range(2)] == [given_in, given_in]
     assert len(calls) == 1
     error = "ValueError" if wrong == "raises" else "TypeError"
-    assert filters.notes == [{"filter": "t.fails", "stage": stage, "error": error, "passed_over": True}]
+    assert filters.notes == [{"filter": "u.fails", "stage": stage, "error": error, "passed_over": True}]
     assert len(log) == 1
 
 
 def test_a_filter_that_must_not_fail_ends_the_answer_without_its_own_words() -> None:
-    @chat_filter("t.must", at="outlet", on_failure="fail")
+    @chat_filter("u.must", at="outlet", on_failure="fail")
     def must(_text: str) -> str:
         raise ValueError("a secret of the filter")
 
     with pytest.raises(Permanent) as raised:
-        chain("t.must").outlet("text")
+        chain("u.must").outlet("text")
     assert raised.value.code == "chat.filter_failed"
     assert "secret" not in raised.value.reason
 
@@ -132,15 +132,15 @@ def test_a_filter_that_cannot_be_made_fails_by_its_policy() -> None:
         def outlet(self, text: str) -> str:
             return text + str(self.word)
 
-    chat_filter("t.skips")(Broken)
-    filters = chain("t.skips")
+    chat_filter("u.skips")(Broken)
+    filters = chain("u.skips")
     assert filters.outlet("text") == "text"
     assert filters.notes[0]["stage"] == "making"
 
 
 def test_a_filter_that_a_worker_does_not_know_fails_the_answer() -> None:
     with pytest.raises(Permanent, match="knows no filter"):
-        chain("t.elsewhere")
+        chain("u.elsewhere")
 
 
 def test_names_are_checked_before_an_answer_is_accepted() -> None:
@@ -164,15 +164,15 @@ def test_a_taken_name_and_a_class_without_stages_are_refused() -> None:
     with pytest.raises(ValueError, match="already declared"):
         chat_filter("mask_emails", at="stream")(lambda text: text)
     with pytest.raises(ValueError, match="none of inlet, stream, flush, outlet"):
-        chat_filter("t.nothing")(Nothing)
+        chat_filter("u.nothing")(Nothing)
 
 
 def test_only_filters_that_look_at_no_text_can_be_taken_up_by_themselves() -> None:
-    chat_filter("t.in", at="inlet")(lambda context: context)
-    chat_filter("t.out", at="outlet")(lambda text: text)
-    chat_filter("t.again", at="outlet", resumable=True)(lambda text: text)
-    assert chain("t.in", "t.again").is_resumable
-    assert not chain("t.in", "t.out").is_resumable
+    chat_filter("u.in", at="inlet")(lambda context: context)
+    chat_filter("u.out", at="outlet")(lambda text: text)
+    chat_filter("u.again", at="outlet", resumable=True)(lambda text: text)
+    assert chain("u.in", "u.again").is_resumable
+    assert not chain("u.in", "u.out").is_resumable
 
 
 def test_bundled_filters_say_what_they_do() -> None:
@@ -228,6 +228,8 @@ WORDS = st.lists(
 
 @given(text=WORDS, cuts=st.lists(st.integers(0, 200), max_size=8))
 @example(text="a@b.com@x.org", cuts=[6])
+@example(text="a.b+c@mail.example.co.uk", cuts=[19])
+@settings(max_examples=400)
 @example(text="write to bob@example.org, please", cuts=[10, 13, 20])
 def test_addresses_are_masked_the_same_wherever_pieces_are_cut(text: str, cuts: list[int]) -> None:
     whole = through(chain("mask_emails"), text)

@@ -10,7 +10,7 @@ import pytest
 from orchestration.actions.context import ActionContext, CancelToken
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Result, Retryable
 from orchestration.actions.registry import load_actions
-from orchestration.chat.generate import AGENT_FAILED, GenerateParams, generate, headline, usable_proposals
+from orchestration.chat.generate import AGENT_FAILED, GenerateParams, Proposal, generate, headline, usable_proposals
 from orchestration.errors import TooLarge
 from orchestration.models.port import Delta, ModelRequest, OnClose
 from schemas.chat import Usage
@@ -187,13 +187,22 @@ def proposals(*texts: str | None, quorum: int = 1) -> GenerateParams:
 
 
 def test_failed_and_empty_proposals_are_left_out() -> None:
-    assert usable_proposals(proposals("one", None, "  ", "two")) == ["one", "two"]
-    assert usable_proposals(proposals()) == []
+    assert usable_proposals(make_context(), proposals("one", None, "  ", "two")) == ["one", "two"]
+    assert usable_proposals(make_context(), proposals()) == []
+
+
+def test_proposals_are_read_from_the_steps_that_wrote_them() -> None:
+    results = {"a": {"message": "", "details": {"text": "one"}}, "b": None}
+    ctx = ActionContext(**{**vars(make_context()), "results": results})
+    params = proposals("zero").model_copy(
+        update={"proposals": tuple(Proposal(model="t/m", step=key) for key in ("a", "b"))}
+    )
+    assert usable_proposals(ctx, params) == ["one"]
 
 
 def test_a_quorum_that_is_not_met_says_how_many_answered() -> None:
     with pytest.raises(Permanent, match="1 of 3 agents answered, and the mixture needs 2") as raised:
-        usable_proposals(proposals("one", None, "", quorum=2))
+        usable_proposals(make_context(), proposals("one", None, "", quorum=2))
     assert raised.value.code == "chat.quorum"
 
 

@@ -91,7 +91,7 @@ function Contender({ message: known, index, won, chosen, acts, read }: Contender
         {message.model === null ? <span class="muted small">named after the vote</span> : <ModelName name={message.model} />}
         {won && <span class="tone-green contender-mark"><TickIcon />better</span>}
       </header>
-      <div class="contender-text" tabIndex={0} role="group" aria-label={`What ${letterOf(index)} answered`}>
+      <div class="contender-text">
         <Markdown text={message.text} writing={message.status === "writing"} />
         <StateLine message={message} stopping={stopping} />
       </div>

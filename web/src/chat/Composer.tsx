@@ -88,6 +88,8 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, st
           placeholder={role === null ? "Write a message" : "Only those who may start runs can write"}
           onInput={(event) => type(event.currentTarget.value)}
           onKeyDown={(event) => {
+            // Then the page's keys are keys again.
+            if (event.key === "Escape") event.currentTarget.blur();
             // On a phone Enter is for new lines; the button sends.
             if (event.key !== "Enter" || event.shiftKey || event.isComposing || coarse.matches) return;
             event.preventDefault();

@@ -8,7 +8,8 @@ export function withAccepted(before: ConversationShown | null, sent: Sent, accep
   const said: Message = { ...question, role: "user", status: "completed", text, model: null, run_id: accepted.taskId, battle: null };
   const agents = sent.mixture?.proposers.length ?? 0;
   const base = before ?? { id: accepted.conversation_id, title: text.trim().split("\n")[0]!.slice(0, 80), created_by: by, created_at: at, updated_at: at, leaf: null, writing: 0, messages: [], total: 0 };
-  return withAnswers({ ...base, messages: added(base.messages, said) }, accepted, accepted.message_id, agents, by, at);
+  const messages = added(base.messages, said);
+  return withAnswers({ ...base, messages, total: base.total + messages.length - base.messages.length }, accepted, accepted.message_id, agents, by, at);
 }
 
 /** The same with answers to a message that is there. */

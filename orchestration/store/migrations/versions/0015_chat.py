@@ -14,8 +14,8 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
--- What the attempt at hand has written so far, kept for the next one and for readers who come late. `edition` counts how
--- often the attempt began its text anew: it says which events a text goes on with.
+-- What the attempt at hand has written so far, kept for the next one and for readers who come late. `edition` counts
+-- how often the attempt began its text anew: it says which events a text goes on with.
 CREATE TABLE IF NOT EXISTS texts (
     run_id    bigint NOT NULL,
     position  integer NOT NULL,

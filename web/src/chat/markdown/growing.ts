@@ -14,6 +14,9 @@ export interface Block {
 // HTML is no part of it: what looks like it is text.
 const reader = new Marked({ gfm: true, tokenizer: { html: () => undefined, tag: () => undefined } });
 
+/** Reading the last block takes a tenth of it. */
+const SLOW_MS = 20;
+
 /** Blocks of one text. Call `blocks` with each longer one. */
 export class Growing {
   private text = "";
@@ -21,9 +24,21 @@ export class Growing {
   private end = 0;
   private links: Links = {};
   private wasOpen = false;
+  private last: readonly Block[] = [];
+  private rest = 0;
 
   /** `writing`: the end is not the end, and shown as it will most likely be. */
   blocks(written: string, writing: boolean): readonly Block[] {
+    // A text that is made to be slow to read must not hold up the page: it is read less often. Its end is read in any case.
+    if (writing && performance.now() < this.rest) return this.last;
+    const began = performance.now();
+    this.last = this.read(written, writing);
+    const took = performance.now() - began;
+    this.rest = took > SLOW_MS ? began + took * 5 : 0;
+    return this.last;
+  }
+
+  private read(written: string, writing: boolean): readonly Block[] {
     const text = written.includes("\r") ? written.replace(/\r\n?/g, "\n") : written;
     const grown = text.startsWith(this.text.slice(0, this.end));
     // At its end all is read once more: what is named there may have been meant at the beginning, and what was shown was a guess.
@@ -31,7 +46,7 @@ export class Growing {
     this.text = text;
     this.wasOpen = writing;
     const tail = text.slice(this.end);
-    const tokens = this.read(writing ? mended(tail) : tail);
+    const tokens = this.lex(writing ? mended(tail) : tail);
     let last = tokens.length - 1;
     while (last > 0 && tokens[last]!.type === "space") last -= 1;
     const blocks: Block[] = [];
@@ -55,7 +70,7 @@ export class Growing {
     this.links = {};
   }
 
-  private read(text: string): Token[] {
+  private lex(text: string): Token[] {
     try {
       const lexer = new Lexer({ ...reader.defaults });
       lexer.tokens.links = { ...this.links };

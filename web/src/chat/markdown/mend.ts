@@ -5,6 +5,7 @@ const UNDECIDED = /^[ \t]*(?:[-*+_=]+|#{1,6}|\d{1,3}[.)]?|`{1,2}|~{1,2}|>+|\|)[ 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 /** Where emphasis ends at the latest: a new paragraph, item, heading or quote. */
 const BEGINS = /^[ \t]*(?:$|[-*+][ \t]|\d{1,9}[.)][ \t]|#{1,6}[ \t]|>)/;
+const DEEPEST = 10;
 const DELIMITER_ROW = /^[ \t]*\|?[ \t:|-]*$/;
 
 /** The end of a text that is being written, mended. For the last block or more. */
@@ -103,6 +104,8 @@ function inline(text: string): string {
     else if (link.end !== null) whole = whole.slice(0, link.from) + whole.slice(link.words, link.end);
     else whole = whole.slice(0, link.from) + whole.slice(link.words);
   }
+  // So deep nobody writes; closing it all would cost the more the longer it is.
+  if (open.length > DEEPEST) return whole;
   const closers = (code ?? "") + open.reverse().map((one) => one.marker).join("");
   if (closers === "") return whole;
   const kept = whole.trimEnd();
