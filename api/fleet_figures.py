@@ -28,6 +28,8 @@ _USED = (
     ("cpu_s", "cpu_seconds", "CPU time of attempts"),
     ("sent_bytes", "sent_bytes", "Bytes that attempts sent, as far as they were counted"),
     ("received_bytes", "received_bytes", "Bytes that attempts received, as far as they were counted"),
+    ("prompt_tokens", "prompt_tokens", "Tokens that models read"),
+    ("completion_tokens", "completion_tokens", "Tokens that models wrote"),
 )
 _HOST = ("cpu", "memory", "disk", "load_per_core")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from collections import Counter
+from collections.abc import Mapping
 
 from orchestration.core.storable import storable, storable_text
 from orchestration.engine.attempts import Attempts
@@ -87,7 +89,7 @@ class Emitter:
         self._log_full = False
         # One for each level: what a secret is cut into arrives on one of the standard streams, not across them.
         self._streams: dict[str, RedactingStream] = {}
-        self._network: tuple[int, int] | None = None
+        self._counted: Counter[str] = Counter()
         self.agent: str | None = None
         self._text = Text(lease, attempts, events, redactor, pace)
 
@@ -142,18 +144,24 @@ class Emitter:
 
     def count_network(self, sent: int, received: int) -> None:
         """Add to what the attempt sent and received, in bytes."""
-        with self._lock:
-            before = self._network or (0, 0)
-            self._network = (before[0] + max(0, sent), before[1] + max(0, received))
+        self._count(sent_bytes=sent, received_bytes=received)
+
+    def count_tokens(self, prompt: int, completion: int) -> None:
+        """Add to the tokens that models read and wrote for the attempt."""
+        self._count(prompt_tokens=prompt, completion_tokens=completion)
 
     def depends_on(self, agent: str) -> None:
         """Note what the attempt depends on, by the name of its breaker."""
         self.agent = agent
 
     @property
-    def network(self) -> tuple[int, int] | None:
-        """Bytes that the attempt sent and received so far; None when nothing was counted."""
-        return self._network
+    def counted(self) -> Mapping[str, int]:
+        """What the action counted so far, by its name in the attempt's resources."""
+        return self._counted
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            self._counted.update({name: max(0, count) for name, count in more.items()})
 
     def flush(self, *, whole: bool = False) -> None:
         """Write what was gathered, of a text what is due, or the `whole`. Never raises: no step fails for this."""

@@ -2,8 +2,8 @@
 
 A pool child runs one attempt at a time, so what its process used is what the attempt used. In a worker of threads the
 time is that of the attempt's thread, without the programs it ran; memory can only be told of the process, in which
-others ran beside it: an estimate, and labelled so. What went over the network only an action can tell, see
-`ActionContext.count_network`; where none did, nothing is said of it.
+others ran beside it: an estimate, and labelled so. What went over the network, and the tokens of models, only an action
+can tell, see `ActionContext.count_network` and `count_tokens`; where none did, nothing is said of it.
 
 Source: getrusage(2); proc(5), `clear_refs`, for beginning a new peak.
 """
@@ -15,6 +15,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,17 +61,17 @@ class Meter:
         return measured
 
     def end(
-        self, measured: Measured, *, network: tuple[int, int] | None = None, agent: str | None = None
+        self, measured: Measured, *, counted: Mapping[str, int] | None = None, agent: str | None = None
     ) -> JsonObject | None:
         """What the attempt used, see `schemas.answers.Resources`; on the thread that began it.
 
-        None for a short one that used no network. `network`: bytes it sent and received, None when none were counted.
+        None for a short one whose action counted nothing. `counted`: what it did count, such as bytes and tokens.
         `agent`: what it depended on, by the name of its breaker.
         """
         wall_s = time.perf_counter() - measured.began
         with self._lock:
             self._running.remove(measured)
-        if wall_s < LEAST_WALL_S and network is None:
+        if wall_s < LEAST_WALL_S and not counted:
             return None
         own = resource.getrusage(resource.RUSAGE_SELF)
         now = self._process.memory_info().rss
@@ -86,8 +87,7 @@ class Meter:
             "of": "process" if self._alone else "thread",
             "estimated": not self._alone,
         }
-        if network is not None:
-            used["sent_bytes"], used["received_bytes"] = network
+        used |= counted or {}
         if agent is not None:
             used["agent"] = agent
         return used

@@ -151,7 +151,7 @@ class Runner:
             try:
                 outcome = self.acting.outcome(lease, taken.token, emitter)
             finally:
-                used = self.meter.end(measured, network=emitter.network, agent=emitter.agent)
+                used = self.meter.end(measured, counted=emitter.counted, agent=emitter.agent)
             self._fault("acted", lease)
             is_written = emitter.close()
             self._fault("before_commit", lease)

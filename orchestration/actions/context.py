@@ -44,6 +44,9 @@ class AttemptServices(Protocol):
     def count_network(self, sent: int, received: int) -> None:
         """Add bytes to what the attempt sent and received."""
 
+    def count_tokens(self, prompt: int, completion: int) -> None:
+        """Add tokens to what the attempt had models read and write."""
+
 
 @dataclass
 class CancelToken:
@@ -181,3 +184,7 @@ class ActionContext:
         Only what is known; `orchestration.actions.network.counted` asks the kernel about a socket.
         """
         self.services.count_network(sent, received)
+
+    def count_tokens(self, *, prompt: int = 0, completion: int = 0) -> None:
+        """Add tokens that models read and wrote for the attempt to what it used, from any thread."""
+        self.services.count_tokens(prompt, completion)

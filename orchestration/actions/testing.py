@@ -29,6 +29,7 @@ class Recorder:
     checkpoints: list[Json] = field(default_factory=list)
     secrets_read: list[tuple[str, str | None]] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
+    tokens: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def log_text(self) -> str:
@@ -58,6 +59,9 @@ class Recorder:
         if name not in self.secrets:
             raise Permanent(f"the secret {name!r} does not exist")
         return self.secrets[name]
+
+    def count_tokens(self, prompt: int, completion: int) -> None:
+        self.tokens.append((prompt, completion))
 
     def count_network(self, sent: int, received: int) -> None:
         self.network.append((sent, received))

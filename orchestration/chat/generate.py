@@ -103,6 +103,8 @@ def generate(ctx: ActionContext, params: GenerateParams) -> Result:
         raise Retryable(
             f"the model {params.model} failed with an error of its own; the step's log says which", code="model.failed"
         ) from error
+    finally:
+        answer.count(request)
     return answer.result(params.model, request)
 
 
@@ -171,6 +173,15 @@ class _Answer:
         if kept != whole:
             self.pieces = [kept]
             self.ctx.rewrite(kept)
+
+    def count(self, request: ModelRequest) -> None:
+        """Count the tokens of this attempt, also where it was cut short. Where the model said nothing, none."""
+        text = "".join(self.pieces)
+        if self.usage is None and len(text) <= len(self.prefix):
+            return
+        usage = self._usage(text, request)
+        written = max(0, usage.completion_tokens - estimated_tokens(self.prefix))
+        self.ctx.count_tokens(prompt=usage.prompt_tokens, completion=written)
 
     def result(self, model: str, request: ModelRequest) -> Result:
         """The result of the step."""

@@ -173,6 +173,8 @@ def _used(row: JsonObject) -> JsonObject:
         "peak_memory_bytes": row.get("peak_memory"),
         "sent_bytes": row.get("sent_bytes", 0),
         "received_bytes": row.get("received_bytes", 0),
+        "prompt_tokens": row.get("prompt_tokens", 0),
+        "completion_tokens": row.get("completion_tokens", 0),
     }
 
 

@@ -40,6 +40,8 @@ class Used(CamelPart):
     peak_memory_bytes: int | None = Field(description="of the attempt with most; null where none was measured")
     sent_bytes: int = Field(description="over the network, of all together")
     received_bytes: int
+    prompt_tokens: int = Field(description="that models read, of all together")
+    completion_tokens: int = Field(description="that models wrote")
 
 
 class AgentFigures(Used):

@@ -18,8 +18,8 @@ class Resources(Part):
 
     of: `process` where the attempt had one to itself (prefork); its processor time is with that of the programs it ran.
     `thread` where others ran beside it: the time is that of its thread alone, and the memory an estimate.
-    `sent_bytes` and `received_bytes` go over the network; left out where the action counted none. `agent`: what it
-    depended on, by the name of its breaker.
+    `sent_bytes` and `received_bytes` go over the network, `prompt_tokens` and `completion_tokens` are what models read
+    and wrote; left out where the action counted none. `agent`: what it depended on, by the name of its breaker.
     """
 
     wall_s: float
@@ -27,6 +27,8 @@ class Resources(Part):
     peak_memory_bytes: int
     sent_bytes: int | None = None
     received_bytes: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     agent: str | None = None
     of: Literal["process", "thread"]
     estimated: bool

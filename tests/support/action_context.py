@@ -28,6 +28,7 @@ class RecordingServices:
     pieces: list[str] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
+    tokens: list[tuple[int, int]] = field(default_factory=list)
     on_log: Callable[[str], None] = lambda text: None
     on_checkpoint: Callable[[Json], None] = lambda data: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,6 +64,10 @@ class RecordingServices:
         if name not in self.secrets:
             raise Permanent(f"there is no secret {name!r}")
         return self.secrets[name]
+
+    def count_tokens(self, prompt: int, completion: int) -> None:
+        with self._lock:
+            self.tokens.append((prompt, completion))
 
     def count_network(self, sent: int, received: int) -> None:
         with self._lock:

@@ -87,6 +87,7 @@ def test_what_attempts_used_is_told_by_action_and_by_agent(
 ) -> None:
     worker.run(start(operator, "a"))
     used = {"cpu_s": 1.5, "peak_memory_bytes": 1000, "sent_bytes": 10, "received_bytes": 300, "agent": "openai"}
+    used |= {"prompt_tokens": 50, "completion_tokens": 7}
     services.database.execute("UPDATE attempts SET resources = %s", as_jsonb(used))
     clock.advance(2)
     Metrics(services.database).fold()
@@ -95,6 +96,8 @@ def test_what_attempts_used_is_told_by_action_and_by_agent(
         assert value(found, f"perdure_{word}_cpu_seconds_total", **label) == 1.5
         assert value(found, f"perdure_{word}_sent_bytes_total", **label) == 10
         assert value(found, f"perdure_{word}_received_bytes_total", **label) == 300
+        assert value(found, f"perdure_{word}_prompt_tokens_total", **label) == 50
+        assert value(found, f"perdure_{word}_completion_tokens_total", **label) == 7
     answer = viewer.get("/api/orchestration/metrics?window=1h")
     (agent,) = MetricsAnswer.model_validate_json(answer.data, extra="forbid", strict=True).agents
     assert (agent.name, agent.measured, agent.cpu_ms, agent.received_bytes) == ("openai", 1, 1500.0, 300)

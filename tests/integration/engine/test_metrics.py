@@ -341,13 +341,16 @@ def test_what_attempts_used_is_added_up(engine: Harness, clock: TestClock, metri
     assert (action["sent_bytes"], action["received_bytes"], found["agents"]) == (0, 0, [])
 
 
-def test_the_network_is_added_up_by_action_host_and_agent(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
+def test_network_and_tokens_are_added_up_by_action_host_and_agent(
+    engine: Harness, clock: TestClock, metrics: Metrics
+) -> None:
     engine.database.execute(
         "INSERT INTO workers (id, name, host, boot_id, pid, started_at) "
         "VALUES ('w1', 'io@a', 'box', 'b', 1, clock_now())"
     )
     for n, agent in enumerate(("nlp", "nlp", "vision"), 1):
         used = {"cpu_s": n, "peak_memory_bytes": n * 1000, "sent_bytes": n * 10, "received_bytes": n * 2**33}
+        used |= {"prompt_tokens": 7 * n, "completion_tokens": 2 * n}
         engine.finish(engine.claim(engine.start({"key": "a"}, run_id=f"r{n}"), 0))
         engine.database.execute(
             "UPDATE attempts SET resources = %s WHERE resources IS NULL", as_jsonb(used | {"agent": agent})
@@ -359,9 +362,9 @@ def test_the_network_is_added_up_by_action_host_and_agent(engine: Harness, clock
         assert (figures["sent_bytes"], figures["received_bytes"]) == everything
     assert found["agents"] == [
         {"name": "nlp", "measured": 2, "cpu_ms": 3000.0, "peak_memory_bytes": 2000,
-         "sent_bytes": 30, "received_bytes": 3 * 2**33},
+         "sent_bytes": 30, "received_bytes": 3 * 2**33, "prompt_tokens": 21, "completion_tokens": 6},
         {"name": "vision", "measured": 1, "cpu_ms": 3000.0, "peak_memory_bytes": 3000,
-         "sent_bytes": 30, "received_bytes": 3 * 2**33},
+         "sent_bytes": 30, "received_bytes": 3 * 2**33, "prompt_tokens": 21, "completion_tokens": 6},
     ]  # fmt: skip
     (host,) = found["workers_by_host"]
     assert (host["name"], host["sent_bytes"], host["received_bytes"]) == ("box", *everything)

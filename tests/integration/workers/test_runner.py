@@ -232,12 +232,14 @@ def test_what_went_over_the_network_is_told_also_of_a_short_attempt(engine: Harn
         if ctx.step_key == "talks":
             ctx.count_network(sent=10, received=300)
             ctx.count_network(received=5)
+            ctx.count_tokens(prompt=20, completion=3)
 
     breaker = {"breaker": {"name": "nlp"}}
     run = engine.start({"key": "talks"} | breaker, {"key": "silent"} | breaker)
     make_runner(engine, Line(), work, hand_over_s=60).attempt(run.run_id, 0)
     talks, silent = [row for (row,) in engine.database.rows("SELECT resources FROM attempts ORDER BY position")]
     assert (talks["sent_bytes"], talks["received_bytes"], talks["agent"]) == (10, 305, "nlp")
+    assert (talks["prompt_tokens"], talks["completion_tokens"]) == (20, 3)
     assert silent is None
 
 

@@ -35,7 +35,7 @@ def test_a_short_attempt_is_not_told_of() -> None:
 
 def test_a_short_attempt_is_told_of_when_it_used_the_network() -> None:
     meter = Meter(alone=False)
-    used = meter.end(meter.begin(), network=(1, 2), agent="nlp")
+    used = meter.end(meter.begin(), counted={"sent_bytes": 1, "received_bytes": 2}, agent="nlp")
     assert used is not None
     assert (used["sent_bytes"], used["received_bytes"], used["agent"]) == (1, 2, "nlp")
     measured = meter.begin()

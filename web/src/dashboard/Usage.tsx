@@ -23,6 +23,7 @@ function Group({ group }: { group: UsageGroup }) {
             <th scope="col" class="dash-number" title="Of the attempt with most">Memory</th>
             <th scope="col" class="dash-number" title="Over the network, as far as it was counted">Sent</th>
             <th scope="col" class="dash-number" title="Over the network, as far as it was counted">Received</th>
+            {group.hasTokens && <th scope="col" class="dash-number" title="That models read, and wrote">Tokens</th>}
           </tr>
         </thead>
         <tbody>
@@ -33,6 +34,7 @@ function Group({ group }: { group: UsageGroup }) {
               <Bytes count={row.peakMemoryBytes ?? 0} />
               <Bytes count={row.sentBytes} />
               <Bytes count={row.receivedBytes} />
+              {group.hasTokens && <td class="dash-number">{row.promptTokens.toLocaleString("en")} read, {row.completionTokens.toLocaleString("en")} written</td>}
             </tr>
           ))}
         </tbody>

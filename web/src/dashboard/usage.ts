@@ -7,6 +7,8 @@ export interface UsageRow {
   peakMemoryBytes: number | null;
   sentBytes: number;
   receivedBytes: number;
+  promptTokens: number;
+  completionTokens: number;
 }
 
 export interface UsageGroup {
@@ -14,6 +16,8 @@ export interface UsageGroup {
   rows: UsageRow[];
   /** How many that used less are not among the rows. */
   more: number;
+  /** Whether any of it asked a model. */
+  hasTokens: boolean;
 }
 
 export const MOST = 8;
@@ -27,5 +31,6 @@ export function usageOf({ agents, hosts, actions }: Pick<Metrics, "agents" | "ho
 function group(word: string, all: readonly UsageRow[]): UsageGroup {
   const measured = all.filter((row) => row.peakMemoryBytes !== null || row.cpuMs > 0 || row.sentBytes + row.receivedBytes > 0);
   const heaviest = [...measured].sort((one, other) => other.cpuMs - one.cpuMs || other.receivedBytes - one.receivedBytes);
-  return { word, rows: heaviest.slice(0, MOST), more: Math.max(0, measured.length - MOST) };
+  const rows = heaviest.slice(0, MOST);
+  return { word, rows, more: Math.max(0, measured.length - MOST), hasTokens: rows.some((row) => row.promptTokens + row.completionTokens > 0) };
 }

@@ -4,7 +4,7 @@ import type { Metrics } from "../../src/dashboard/answer";
 import { MOST, usageOf } from "../../src/dashboard/usage";
 
 const used = (name: string, cpuMs: number, receivedBytes = 0, peakMemoryBytes: number | null = 1000) =>
-  ({ name, cpuMs, receivedBytes, peakMemoryBytes, sentBytes: 1, measured: 1 });
+  ({ name, cpuMs, receivedBytes, peakMemoryBytes, sentBytes: 1, promptTokens: 0, completionTokens: 0, measured: 1 });
 type Given = Pick<Metrics, "agents" | "hosts" | "actions">;
 const metrics = (given: Partial<Record<keyof Given, unknown[]>>) => usageOf({ agents: [], hosts: [], actions: [], ...given } as Given);
 

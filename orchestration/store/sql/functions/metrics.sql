@@ -104,7 +104,9 @@ BEGIN
                coalesce(sum((resources ->> 'cpu_s')::double precision), 0) AS cpu_s,
                max((resources ->> 'peak_memory_bytes')::bigint) AS peak_memory,
                coalesce(sum((resources ->> 'sent_bytes')::bigint), 0) AS sent_bytes,
-               coalesce(sum((resources ->> 'received_bytes')::bigint), 0) AS received_bytes
+               coalesce(sum((resources ->> 'received_bytes')::bigint), 0) AS received_bytes,
+               coalesce(sum((resources ->> 'prompt_tokens')::bigint), 0) AS prompt_tokens,
+               coalesce(sum((resources ->> 'completion_tokens')::bigint), 0) AS completion_tokens
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action), ('queue', e.queue), ('host', e.host),
                                         ('reason', e.reason), ('on', e.waited_on),
                                         ('agent', left(e.resources ->> 'agent', 300))) k(kind, name)
@@ -114,7 +116,7 @@ BEGIN
         SELECT s.span, span_start(s.span, c.at), c.kind, c.name, sum(c.ended), sum(c.completed), sum(c.failed),
                sum(c.retried), sum(c.fallbacks), sum(c.skipped), sum(c.cancelled), sum(c.waiting), sum(c.lost),
                sum(c.handed_back), sum(c.timed), sum(c.duration_s), sum(c.cpu_s), max(c.peak_memory),
-               sum(c.sent_bytes), sum(c.received_bytes)
+               sum(c.sent_bytes), sum(c.received_bytes), sum(c.prompt_tokens), sum(c.completion_tokens)
           FROM counted c, spans s WHERE s.span <> 'minute' OR c.at >= kept GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
@@ -125,7 +127,9 @@ BEGIN
                    timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s,
                    cpu_s = m.cpu_s + excluded.cpu_s, peak_memory = greatest(m.peak_memory, excluded.peak_memory),
                    sent_bytes = m.sent_bytes + excluded.sent_bytes,
-                   received_bytes = m.received_bytes + excluded.received_bytes
+                   received_bytes = m.received_bytes + excluded.received_bytes,
+                   prompt_tokens = m.prompt_tokens + excluded.prompt_tokens,
+                   completion_tokens = m.completion_tokens + excluded.completion_tokens
     ), sorted AS (
         SELECT e.at, k.kind, k.name, duration_bucket(e.took) AS bucket, count(*) AS n
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action)) k(kind, name)
@@ -257,7 +261,8 @@ BEGIN
                        sum(m.skipped) AS skipped, sum(m.cancelled) AS cancelled, sum(m.waiting) AS waiting,
                        sum(m.lost) AS lost, sum(m.handed_back) AS handed_back, sum(m.timed) AS timed,
                        sum(m.duration_s) AS duration_s, sum(m.cpu_s) AS cpu_s, max(m.peak_memory) AS peak_memory,
-                       sum(m.sent_bytes) AS sent_bytes, sum(m.received_bytes) AS received_bytes
+                       sum(m.sent_bytes) AS sent_bytes, sum(m.received_bytes) AS received_bytes,
+                       sum(m.prompt_tokens) AS prompt_tokens, sum(m.completion_tokens) AS completion_tokens
                   FROM (SELECT * FROM metrics_counts
                          WHERE span = p_span AND kind = ANY (metric_kinds()) AND at >= since
                         UNION ALL

@@ -55,8 +55,8 @@ function AttemptItem({ line, href }: { line: AttemptLine; href: string }) {
 }
 
 function Uses({ used }: { used: Used }) {
-  const { cpu, memory, network, hint } = usedWords(used);
-  return <span class="muted" title={hint}>{[cpu, memory, network].filter((part) => part !== null).join(" · ")}</span>;
+  const { cpu, memory, network, tokens, hint } = usedWords(used);
+  return <span class="muted" title={hint}>{[cpu, memory, network, tokens].filter((part) => part !== null).join(" · ")}</span>;
 }
 
 function WaitItem({ line }: { line: WaitLine }) {

@@ -68,9 +68,10 @@ const nowWaits = (step: StepState, reason: WaitReason): string => {
 };
 
 /** What an attempt used, in words, and what they leave out. */
-export function usedWords(used: Used): { cpu: string; memory: string; network: string | null; hint: string } {
-  const { sent_bytes: sent, received_bytes: received } = used;
+export function usedWords(used: Used): { cpu: string; memory: string; network: string | null; tokens: string | null; hint: string } {
+  const { sent_bytes: sent, received_bytes: received, prompt_tokens: read, completion_tokens: wrote } = used;
   return {
+    tokens: read == null || wrote == null ? null : `${read} tokens read, ${wrote} written`,
     network: sent == null || received == null ? null : `${bytes(sent)} sent, ${bytes(received)} received`,
     cpu: `${duration(used.cpu_s * 1000)} CPU`, memory: `${used.estimated ? "about " : ""}${bytes(used.peak_memory_bytes)}`,
     hint: used.of === "process"
