@@ -183,13 +183,15 @@ def main() -> None:
     parse.add_argument("--answers", type=int, default=200, help="at once")
     parse.add_argument("--tokens", type=int, default=500, help="of an answer")
     parse.add_argument("--per-s", type=float, default=25, help="tokens a second of an answer")
+    parse.add_argument("--first-s", type=float, default=0.3, help="seconds until the provider's first token")
     parse.add_argument("--ramp", type=float, default=20, help="seconds over which the first ones begin")
     parse.add_argument("--seconds", type=float, default=30, help="measured, with all at once")
     parse.add_argument("--workers", type=int, default=1, help="processes that write answers")
     parse.add_argument("--burst", action="store_true", help="also: all at the same moment")
     parse.add_argument("--json", action="store_true")
     asked = parse.parse_args()
-    model = f"standin/stamps?tokens={asked.tokens}&per_s={asked.per_s:g}&stamp=1"
+    # A model thinks before it speaks; else the first token would race the answer to the request that asked for it.
+    model = f"standin/stamps?tokens={asked.tokens}&per_s={asked.per_s:g}&first_token_s={asked.first_s:g}&stamp=1"
     threads = asked.answers * 2 // asked.workers
     print(", ".join(f"{name}: {value}" for name, value in machine().items()), file=sys.stderr)
     met = True

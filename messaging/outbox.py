@@ -15,12 +15,16 @@ BATCH_BYTES = 1024 * 1024
 
 @dataclass(slots=True)
 class Queued:
-    """One event. `kind` says what it means for the life of the stream: final, open or more."""
+    """One event. `kind` says what it means for the life of the stream: final, open or more.
+
+    `urgent`: somebody waits for it, and nothing is to be gathered first.
+    """
 
     run_id: str
     text: str
     kind: str
     replaces: Hashable | None = None
+    urgent: bool = False
 
 
 class Outbox:
@@ -39,6 +43,8 @@ class Outbox:
         self._queue: deque[Queued] = deque()
         self._replaceable: dict[Hashable, Queued] = {}
         self._in_hand = 0
+        # Not the condition: each event that comes would wake who waits for this.
+        self._urgent = threading.Event()
         self._lost: set[str] = set()
         self._changed = threading.Condition()
 
@@ -54,6 +60,8 @@ class Outbox:
                     continue
                 self._queue.append(event)
                 self._bytes += len(event.text)
+                if event.urgent:
+                    self._urgent.set()
                 if event.replaces is not None:
                     self._replaceable[event.replaces] = event
             while self._queue and (len(self._queue) > self._max_events or self._bytes > self._max_bytes):
@@ -61,10 +69,15 @@ class Outbox:
                 self.dropped += 1
             self._changed.notify_all()
 
+    def gather(self, longest_s: float) -> None:
+        """Let more come, until there is something urgent."""
+        self._urgent.wait(longest_s)
+
     def take(self) -> list[Queued]:
         """Wait until there is something and take a batch in hand; `done` or `put_back` must follow."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue)
+            self._urgent.clear()
             batch: list[Queued] = []
             size = 0
             while self._queue and len(batch) < BATCH_EVENTS and size < BATCH_BYTES:

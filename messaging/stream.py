@@ -18,7 +18,7 @@ import redis
 
 from messaging.outbox import Outbox, Queued
 from messaging.reading import StreamReader, connect, stream_key
-from schemas.events import ALERTS, AlertEvent, Event, ProgressEvent, RunEvent, StepEvent
+from schemas.events import ALERTS, AlertEvent, Event, ProgressEvent, RunEvent, StepEvent, TextEvent
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class EventStream(StreamReader):
                     log.info("Valkey reachable again, %d events were dropped so far", self.dropped)
                 away = False
                 self._outbox.done()
-                sleep(GATHER_MANY_S if len(batch) >= MANY_EVENTS else GATHER_S)
+                self._outbox.gather(GATHER_MANY_S if len(batch) >= MANY_EVENTS else GATHER_S)
 
     def _append(self, client: redis.Redis, batch: list[Queued]) -> None:
         """Append a batch in one round trip, run by run.
@@ -186,7 +186,9 @@ def _queued(run_id: str, event: Event, final: bool) -> Queued:
     if isinstance(event, RunEvent | StepEvent | AlertEvent):
         return Queued(run_id, text, "final" if final else "open")
     replaces = (run_id, event.index, event.attempt) if isinstance(event, ProgressEvent) else None
-    return Queued(run_id, text, "more", replaces)
+    # Who asked a model sees nothing yet: a text's beginning goes out at once.
+    urgent = isinstance(event, TextEvent) and event.offset == 0
+    return Queued(run_id, text, "more", replaces, urgent)
 
 
 def _call(method: weakref.WeakMethod[Any]) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from api.auth.rights import public
+from api.auth.rights import requires
 from api.errors import problem
 from api.services import current_services
+from schemas.statuses import Role
 
 bp = Blueprint("v1", __name__)
 
 
 @bp.route("/v1/", defaults={"path": ""}, methods=["GET", "POST"])
 @bp.route("/v1/<path:path>", methods=["GET", "POST"])
-@public
+@requires(Role.VIEWER)
 def elsewhere(path: str) -> Response:
     """Say where OpenAI's interface is, also in its own shape."""
     del path

@@ -8,6 +8,7 @@ from api.auth.identity import session_cookie_name
 from api.relay.access import Access
 from api.relay.admission import Admission
 from api.relay.chat_work import ChatWork
+from api.relay.conversations_feed import ConversationsFeed, conversations_blueprint
 from api.relay.figures import Figures, figures_blueprint
 from api.relay.hub import Hub
 from api.relay.message_feed import MessageFeeds
@@ -56,6 +57,7 @@ def create_relay(settings: Settings) -> Flask:
     app.register_blueprint(events_blueprint(access, hub, states))
     app.register_blueprint(state_blueprint(access, states, cleanup_delay_s=settings.cleanup_delay_s))
     app.register_blueprint(messages_blueprint(access, feeds))
+    app.register_blueprint(conversations_blueprint(access, ConversationsFeed(conversations, threads)))
     app.register_blueprint(openai_blueprint(ChatWork(settings, access, models), feeds))
     app.add_url_rule("/healthz", view_func=_healthz)
     figures = Figures(admission, hub, add_sockets(app, settings, admission, hub, states, sources))

@@ -102,7 +102,7 @@ def stream_message(feed: MessageFeed, after: Position | int | None, member: Memb
         try:
             feed.check_there()
         except UnknownMessage as error:
-            yield _event(feed, "error", {"code": error.code, "message": error.message})
+            yield _event(feed, "gone", {"code": error.code, "message": error.message})
             return
         is_ended = feed.is_ended
         pieces: list[str] = []

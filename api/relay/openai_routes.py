@@ -20,7 +20,6 @@ from api.relay.openai_plain import complete_plainly
 from api.relay.openai_requests import read_completion, read_response
 from api.relay.openai_streams import stream_completion, stream_response
 from orchestration.errors import InvalidChat, UnknownMessage
-from orchestration.models.registry import ModelRegistry
 from schemas.chat import ChatAnswer, ChatContext, ChatRole, MessageStatus
 from schemas.json import JsonObject
 from schemas.statuses import Role
@@ -44,7 +43,7 @@ class OpenAi:
         with ExitStack() as stack:
             stack.callback(self.work.leave, member)
             asked = read_completion()
-            model = name_of(self.work.models, asked.model)
+            model = name_of(self.work, asked.model)
             self.work.count(member.actor)
             context = asked.context(member.actor.name)
             with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
@@ -69,7 +68,7 @@ class OpenAi:
         with ExitStack() as stack:
             stack.callback(self.work.leave, member)
             wanted = read_response()
-            model = name_of(self.work.models, wanted.model)
+            model = name_of(self.work, wanted.model)
             self.work.count(member.actor)
             asked = answers.Asked(
                 wanted.model,
@@ -170,9 +169,11 @@ def openai_blueprint(work: ChatWork, feeds: MessageFeeds) -> Blueprint:
     return bp
 
 
-def name_of(models: ModelRegistry, asked: str) -> str:
+def name_of(work: ChatWork, asked: str) -> str:
     """The whole name of a model; its own name alone is enough where only one has it. Raises: Refusal (404)."""
-    if asked.startswith("mixture/") and asked.partition("/")[2] in models.mixtures:
+    models = work.models
+    is_mixture = asked.startswith("mixture/") and asked.partition("/")[2] in models.mixtures
+    if is_mixture and work.settings.server_side_orchestration:
         return asked
     same = [model.name for model in models.models() if model.name.partition("/")[2] == asked]
     name = same[0] if len(same) == 1 else asked

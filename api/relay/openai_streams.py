@@ -108,10 +108,10 @@ def stream_response(feed: MessageFeed, member: Member, asked: Asked, starting_af
     The numbers are made of the text, so that they are the same for every reader, at any time.
     """
     reader = Steady(feed, member)
-    if starting_after < OPENING:
+    generation, place = divmod(max(starting_after, 0), EDITION_SIZE)
+    if place <= OPENING:  # it has nothing of the text, whichever that was
         yield from _numbered(_opening(feed.snapshot(), asked), 0, starting_after)
     else:
-        generation, place = divmod(starting_after, EDITION_SIZE)
         try:
             if generation * EDITION_SIZE != first_number(feed.text.edition):
                 raise Replaced
@@ -170,7 +170,9 @@ def _place(feed: MessageFeed) -> JsonObject:
 
 
 def _numbered(events: list[JsonObject], first: int, after: int) -> Iterator[str]:
-    yield "".join(_event(event, number) for number, event in enumerate(events, first) if number > after)
+    due = [_event(event, number) for number, event in enumerate(events, first) if number > after]
+    if due:
+        yield "".join(due)
 
 
 def _event(event: JsonObject, number: int) -> str:

@@ -27,6 +27,19 @@ class Conversations:
             raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
         return found
 
+    def writing(self) -> JsonObject:
+        """`writing`: how many messages are being written in each conversation, by its id, for those where any are;
+        `changed_at`: when a conversation was last said something in.
+        """
+        found: JsonObject = self.database.call(
+            "SELECT jsonb_build_object("
+            "'changed_at', (SELECT max(c.updated_at) FROM conversations c), 'writing', coalesce(("
+            "SELECT jsonb_object_agg(w.public_id, w.count) FROM ("
+            "SELECT c.public_id, count(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+            "WHERE m.status = 'writing' AND m.part = 'message' GROUP BY c.public_id) w), '{}'))"
+        )
+        return found
+
     def answer_of(self, run_id: str) -> str | None:
         """The id of the message that a run answers with, of a battle the first; None when it answers none."""
         found: str | None = self.database.call(

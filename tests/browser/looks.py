@@ -39,7 +39,7 @@ TOO_SMALL = """(finger) => {
             return hit !== null && (target.contains(hit) || hit.closest("label")?.control === one);
         };
         // What something else lies over cannot be measured here, be it in part: an open menu, a bar that stays.
-        const above = "[role=menu], [role=dialog], nav, header";
+        const above = "[role=menu], [role=dialog], nav, header, .thread-foot";
         const covered = (y) => {
             const over = document.elementFromPoint(x, y)?.closest(above) ?? null;
             return over !== null && over !== one.closest(above);

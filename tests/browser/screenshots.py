@@ -39,6 +39,11 @@ PAGES = {
     "run-timeline": ("/runs/{failed}/timeline", ".run-page"),
     "start": ("/start", ".start-form"),
     "start-build": ("/start?mode=build", ".start-form"),
+    "chats": ("/chat", ".conversation"),
+    "chat": ("/chat/chat_shown", ".answer .code-block"),
+    "chat-mixture": ("/chat/chat_mixture", ".answer .code-block"),
+    "chat-arena": ("/chat/chat_arena", ".battle .code-block"),
+    "ratings": ("/chat/ratings", ".ratings-table"),
     "workers": ("/workers", "main h2"),
     "dashboard": ("/dashboard?window=5m", ".dash tbody tr"),
     "alerts": ("/alerts", ".alerts-part"),
@@ -47,8 +52,27 @@ PAGES = {
 FINISHED = ("Nightly scan", "Weekly summary", "Import photos", "Rebuild the index", "Rotate keys", "Sync models")
 
 
+def chat(site: Site) -> None:
+    """Conversations with a model, with a mixture of which one agent failed, and in the arena, voted on."""
+    demo = [f"demo/{name}" for name in ("plain", "fast", "failing")]
+    mixture = {"proposers": demo, "aggregator": "demo/plain"}
+    said: dict[str, dict[str, object]] = {
+        "chat_shown": {"chatModel": {"provider": "demo", "model": "plain"}},
+        "chat_mixture": {"mixture": mixture},
+        "chat_arena": {"battle": demo[:2]},
+    }
+    for name, asked in said.items():
+        message = {"parts": [{"type": "text", "text": "How do answers outlive the page they were asked on?"}]}
+        answered = site.call("POST", "/api/chat", {"id": name, "message": message, **asked})
+        site.wait(answered["taskId"], "completed")
+        if answered["battle"]:
+            verdict = {"verdict": "winner", "winner": answered["answers"][0]}
+            site.call("POST", f"/api/chat/battles/{answered['battle']}/vote", verdict)
+
+
 def fill(site: Site) -> dict[str, str]:
     """Runs of all kinds; the ids of those that have a page of their own."""
+    chat(site)
     for round_ in range(3):
         for n, name in enumerate(FINISHED):
             steps = [step(f"s{i}", label=f"Part {i + 1}") for i in range(2 + (n + round_) % 6)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -17,7 +19,7 @@ def ask(app: Flask, token_of) -> Asking:
     return asking
 
 
-def message(text: str) -> dict:
+def message(text: str) -> dict[str, Any]:
     return {"role": "user", "parts": [{"type": "text", "text": text}]}
 
 

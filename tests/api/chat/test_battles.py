@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from api.services import Services
 from tests.api.chat.conftest import REFUSED, Chat, Worker
@@ -10,7 +11,7 @@ from tests.api.chat.conftest import REFUSED, Chat, Worker
 MODELS = ["demo/plain", "demo/fast", "demo/slow"]
 
 
-def fight(chat: Chat, worker: Worker, models: list[str] | None = None, **fields) -> dict:
+def fight(chat: Chat, worker: Worker, models: list[str] | None = None, **fields) -> Any:
     said = chat.say("Hello", battle=models or MODELS, **fields)
     for position in range(len(models or MODELS)):
         worker.answer(said["taskId"], f"Answer {position}", position)

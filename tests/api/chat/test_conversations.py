@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask.testing import FlaskClient
 
 from api.services import Services
@@ -13,7 +15,8 @@ def test_conversations_are_listed_page_by_page_the_last_changed_first(chat: Chat
     for number in range(5):
         chat.say(f"Question {number}", id=f"talk-{number}")
     worker.answer(chat.say("More", id="talk-1")["taskId"], "Done")
-    seen, query = [], {"limit": 2}
+    seen: list[Any] = []
+    query: Any = {"limit": 2}
     while query:
         page = chat.get("/conversations", **query)
         seen += page["conversations"]
@@ -39,7 +42,9 @@ def test_a_conversation_is_renamed_and_read_by_another_branch(chat: Chat, worker
     again = chat.post(f"/messages/{first['id']}/regenerate")
     worker.answer(again["taskId"], "Answer two")
     assert chat.conversation()["leaf"] == again["id"]
-    changed = chat.client.patch("/api/chat/conversations/talk-1", json={"title": "Mine", "leaf": first["id"]}).json
+    changed = chat.client.patch(
+        "/api/chat/conversations/talk-1", json={"title": "Mine", "leaf": first["id"]}
+    ).get_json()
     assert (changed["title"], changed["leaf"]) == ("Mine", first["id"])
     said = chat.say("Two")
     assert [one["content"] for one in worker.told(said["taskId"])["messages"]] == ["One", "Answer one", "Two"]
@@ -49,7 +54,7 @@ def test_a_leaf_of_another_conversation_is_refused(chat: Chat) -> None:
     chat.say("One")
     other = chat.say("Two", id="talk-2")
     answer = chat.client.patch("/api/chat/conversations/talk-1", json={"leaf": other["id"]})
-    assert (answer.status_code, answer.json["where"]) == (404, "/leaf")
+    assert (answer.status_code, answer.get_json()["where"]) == (404, "/leaf")
     assert chat.client.patch("/api/chat/conversations/nowhere", json={"title": "x"}).status_code == 404
     assert chat.client.patch("/api/chat/conversations/talk-1", json={"titel": "x"}).status_code == 400
     missing = chat.say("x", 404, id="talk-1", parent=other["id"])

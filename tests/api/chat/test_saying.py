@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -139,7 +141,9 @@ def test_a_failed_answer_is_retried_in_its_place(chat: Chat, worker: Worker) -> 
         ),
     ],
 )
-def test_what_does_not_fit_is_a_problem_with_its_place(chat: Chat, body: dict, status: int, where: str) -> None:
+def test_what_does_not_fit_is_a_problem_with_its_place(
+    chat: Chat, body: dict[str, Any], status: int, where: str
+) -> None:
     problem = chat.post("", status, **body)
     assert problem["success"] is False
     assert problem["where"] == where
@@ -161,7 +165,7 @@ def test_a_context_that_is_too_large_is_refused(chat: Chat) -> None:
         json={"id": "c", "message": {"parts": [{"type": "text", "text": "x" * 190_000}] * 2}},
     )
     assert problem.status_code == 413
-    assert problem.json["code"] == "too_large"
+    assert problem.get_json()["code"] == "too_large"
 
 
 def test_viewers_read_and_do_not_write(chat: Chat, viewer: FlaskClient, client_of: ClientOf) -> None:
@@ -185,7 +189,7 @@ def test_what_is_said_and_stopped_is_in_the_audit_record(chat: Chat, admin: Flas
     said = chat.say()
     chat.post(f"/messages/{said['id']}/stop")
     chat.say("x", 400, chatModel={"provider": "demo", "model": "unheard-of"})
-    found = [(e["action"], e["target"], e["outcome"]) for e in admin.get("/audit?limit=10").json["records"]]
+    found = [(e["action"], e["target"], e["outcome"]) for e in admin.get("/audit?limit=10").get_json()["records"]]
     assert ("chat.say", said["taskId"], "done") in found
     assert ("chat.stop", said["taskId"], "done") in found
     assert ("chat.say", "", "refused") in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ MODELS = ("demo/plain", "demo/fast")
 
 def at_once(count, act):
     """What came of doing something `count` times at the same moment: results and errors."""
-    gate, found = threading.Barrier(count), [None] * count
+    gate = threading.Barrier(count)
+    found: list[Any] = [None] * count
 
     def run(number):
         gate.wait()

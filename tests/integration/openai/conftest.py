@@ -35,8 +35,8 @@ class Stack:
     def base_url(self) -> str:
         return f"{self.relay.url}/v1"
 
-    def client(self, token: str = OPERATOR, **options: object) -> OpenAI:
-        return OpenAI(api_key=token, base_url=self.base_url, timeout=60, **({"max_retries": 0} | options))
+    def client(self, token: str = OPERATOR, max_retries: int = 0) -> OpenAI:
+        return OpenAI(api_key=token, base_url=self.base_url, timeout=60, max_retries=max_retries)
 
 
 @pytest.fixture(scope="module")

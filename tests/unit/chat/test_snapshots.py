@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.chat.reading import Conversations
 from orchestration.chat.snapshots import MOST_EVENTS, Growing, Snapshots, backwards, catch_up
 from orchestration.errors import StreamUnavailable
 from schemas.events import Position, StepEvent, TextEvent
@@ -200,7 +201,7 @@ class Stream:
         return [one for one in self.entries if before is None or one.position.seq < before.seq][:count]
 
 
-class Rows:
+class Rows(Conversations):
     """What is stored of one message that is being written."""
 
     def __init__(self, writer: Writer, step_status: str = "in_progress") -> None:

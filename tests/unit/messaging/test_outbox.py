@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 from messaging.outbox import BATCH_EVENTS, Outbox, Queued
 
 
@@ -88,3 +90,15 @@ def test_it_is_empty_only_when_the_batch_in_hand_is_dealt_with():
     assert not outbox.wait_empty(0)
     outbox.done()
     assert outbox.wait_empty(0)
+
+
+def test_gathering_ends_as_soon_as_something_urgent_comes():
+    outbox = Outbox()
+    outbox.put([event("a")])
+    outbox.gather(0.01)
+    gathering = threading.Thread(target=outbox.gather, args=(60,))
+    gathering.start()
+    outbox.put([Queued("r", "b", "more", urgent=True)])
+    gathering.join(30)
+    assert not gathering.is_alive()
+    assert taken(outbox) == ["a", "b"]

@@ -31,6 +31,7 @@ export function Battle({ place, tree, show, acts, hasKeys, vote }: BattleProps) 
   const verdict = answers.find((one) => one.vote)?.vote ?? null;
   const writing = answers.some((one) => one.status === "writing");
   const asked = acts.asked.has(id);
+  const stopping = writing && answers.some((one) => acts.asked.has(one.id));
   const whyNot = whyNotOperator.value ?? (writing ? "You can vote when all have ended." : null);
   const votes = [
     ...answers.map((one, index) => ({ key: String(index + 1), label: `${letterOf(index)} is better`, act: () => vote(id, { verdict: "winner", winner: one.id }) })),
@@ -47,7 +48,7 @@ export function Battle({ place, tree, show, acts, hasKeys, vote }: BattleProps) 
   return (
     <section class="battle" aria-label="Answers side by side">
       <div class={`battle-all battle-${answers.length}`}>
-        {answers.map((one, index) => <Contender key={one.id} message={one} index={index} won={verdict?.winner === one.id} chosen={place.message.id === one.id} acts={acts} read={() => show(one.id)} />)}
+        {answers.map((one, index) => <Contender key={one.id} message={one} index={index} won={verdict?.winner === one.id} chosen={place.message.id === one.id} all={answers} acts={acts} read={() => show(one.id)} />)}
       </div>
       {verdict === null ? (
         <div class="battle-votes" role="group" aria-label="Your vote">
@@ -60,7 +61,7 @@ export function Battle({ place, tree, show, acts, hasKeys, vote }: BattleProps) 
         <p class="battle-verdict">{sentenceOf(verdict, answers)} <a class="link" href={paths.ratings()}>See the ratings</a></p>
       )}
       <div class="chat-tools"><Branches place={place} tree={tree} show={show} />
-        {writing && <button type="button" class="button chat-small" disabled={whyNotOperator.value !== null || acts.asked.has(place.message.id)} title={whyNotOperator.value ?? "Stop all of them; what is written by then is kept"} onClick={() => acts.stop(place.message)}><StopIcon />{acts.asked.has(place.message.id) ? "Stopping" : "Stop all"}</button>}
+        {writing && <button type="button" class="button chat-small" disabled={whyNotOperator.value !== null || stopping} title={whyNotOperator.value ?? "Stop all of them; what is written by then is kept"} onClick={() => acts.stop(place.message)}><StopIcon />{stopping ? "Stopping" : "Stop all"}</button>}
       </div>
     </section>
   );
@@ -77,13 +78,14 @@ interface ContenderProps {
   index: number;
   won: boolean;
   chosen: boolean;
+  all: readonly Message[];
   acts: AnswerActs;
   read: () => void;
 }
 
-function Contender({ message: known, index, won, chosen, acts, read }: ContenderProps) {
+function Contender({ message: known, index, won, chosen, all, acts, read }: ContenderProps) {
   const message = useMessage(known);
-  const stopping = message.status === "writing" && acts.asked.has(message.id);
+  const stopping = message.status === "writing" && all.some((one) => acts.asked.has(one.id));
   return (
     <article class={`contender${won ? " contender-won" : ""}`} aria-label={`Answer ${letterOf(index)}`} aria-busy={message.status === "writing"} data-message={message.id} data-status={message.status}>
       <header class="contender-head">

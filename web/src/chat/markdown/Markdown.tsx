@@ -43,8 +43,8 @@ function block(token: Token, open: boolean): ComponentChildren {
     case "text":
       return token.tokens ? inline(token.tokens) : decoded((token as Tokens.Text).text);
     case "heading": {
-      // The page itself has the first two levels.
-      const Heading = `h${Math.min(6, (token as Tokens.Heading).depth + 2)}` as "h3";
+      // The page itself has the first level.
+      const Heading = `h${Math.min(6, (token as Tokens.Heading).depth + 1)}` as "h2";
       return <Heading class={`markdown-h${(token as Tokens.Heading).depth}`}>{inline(token.tokens)}</Heading>;
     }
     case "code": {
@@ -75,7 +75,7 @@ function item({ task, checked, tokens }: Tokens.ListItem, open: boolean, loose: 
   const last = tokens.length - 1;
   return (
     <li class={task ? "markdown-task" : undefined}>
-      {task && <input type="checkbox" checked={checked === true} disabled aria-label={checked ? "done" : "not done"} />}
+      {task && <span class={checked ? "markdown-box markdown-box-done" : "markdown-box"} role="img" aria-label={checked ? "done:" : "not done:"} />}
       {tokens.map((one, at) => {
         if (one.type === "checkbox") return null;
         return one.type === "text" && loose ? <p key={at}>{block(one, open && at === last)}</p> : <Part key={at} token={one} open={open && at === last} />;
