@@ -54,7 +54,7 @@ class WaitUntil(Exception):
 class Result:
     """A result with a sentence for people and a map of details.
 
-    prose: it is text that people asked for, in which only the values of known secrets are masked, and nothing that merely
+    prose: it is text that people asked for: only the values of known secrets are masked in it, and nothing that merely
         looks like a secret.
     """
 

@@ -54,8 +54,8 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
 
   if (shown === null) {
     if (error === null) return <Skeleton />;
-    if (error instanceof Problem && error.status === 404) return <p class="empty">There is no such conversation; it may have been deleted. <a class="link" href={paths.chat()}>See all conversations</a></p>;
-    return <Failed error={error} retry={() => void feed.refresh()} />;
+    if (error instanceof Problem && error.status === 404) return <NotThere />;
+    return <><h1 class="sr-only">Conversation</h1><Failed error={error} retry={() => void feed.refresh()} /></>;
   }
   const sayFrom = async (parent: string | null, text: string) => {
     const next = await sayIn(feed.shown.peek(), parent, text, asked);
@@ -151,9 +151,19 @@ function useThreadKeys(given: { places: readonly Place[]; saying: ReturnType<typ
   }, []);
 }
 
+function NotThere() {
+  return (
+    <div class="empty">
+      <h1>There is no such conversation</h1>
+      <p>It may have been deleted. <a class="link" href={paths.chat()}>See all conversations</a></p>
+    </div>
+  );
+}
+
 function Skeleton() {
   return (
     <div class="thread-content" aria-busy="true" aria-label="Reading the conversation">
+      <h1 class="sr-only">Conversation</h1>
       <span class="skeleton thread-skeleton-mine" />
       {[92, 84, 60].map((width) => <span key={width} class="skeleton" style={{ width: `${width}%` }} />)}
     </div>

@@ -236,12 +236,12 @@ class Watch {
     const after = this.view?.position ?? null;
     const { joined, position } = await subscribe(this.runId, after);
     if (this.ended) return;
+    this.put({ it: joined ? "joined" : "not-joined" });
     if (joined && after === null) {
-      // From now on: what came between the state and now is missing, which may be the end.
+      // From now on: what came between the state and now is missing, which may be the end. Told last: having joined, one reads rarely.
       if (this.view !== null && this.view.position === null) this.view = { ...this.view, position };
       this.put({ it: "incomplete", unseen: true });
     }
-    this.put({ it: joined ? "joined" : "not-joined" });
   }
 
   private hear(keep: () => void): void {

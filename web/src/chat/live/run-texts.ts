@@ -205,11 +205,12 @@ class RunTexts {
     const after = this.position;
     const { joined, position } = await subscribe(this.runId, after);
     if (!this.awake) return;
+    this.input({ it: joined ? "joined" : "not-joined" });
     if (joined && after === null) {
+      // From now on: what came between the snapshot and now is missing, which may be the end. Told last: having joined, one reads rarely.
       this.position ??= position;
       this.input({ it: "incomplete", unseen: true });
     }
-    this.input({ it: joined ? "joined" : "not-joined" });
   }
 
   private hear(news: Told | { lostBefore: string }): void {
