@@ -48,7 +48,10 @@ CHECKLIST = {
     "detail": "2 MB of 4 MB",
     "items": [{"label": "first", "state": "completed", "percent": 100, "detail": "done"}, {"label": "second"}],
 }
-RESOURCES = {"wall_s": 1.5, "cpu_s": 0.25, "peak_memory_bytes": 1 << 20, "of": "thread", "estimated": True}
+RESOURCES = {
+    "wall_s": 1.5, "cpu_s": 0.25, "peak_memory_bytes": 1 << 20, "of": "thread", "estimated": True, "agent": "nlp",
+    "sent_bytes": 10, "received_bytes": 300, "prompt_tokens": 20, "completion_tokens": 3,
+}  # fmt: skip
 TOO_LARGE = {"type": "checklist", "items": [{"label": f"{n:03} {'x' * 190}"} for n in range(900)]}
 PHASES = {"type": "multi_phase", "phases": [{"label": "copy", "percent": 10}], "active_phase": 0}
 
