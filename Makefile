@@ -17,7 +17,7 @@ help:
 	@echo 'make bench      what gates cost, then durable steps against Celery alone, DBOS, Prefect, procrastinate (ARGS=--quick)'
 	@echo 'make bench-http  polling, starts and the relay, beside a bare Flask answer (ARGS=--quick)'
 	@echo 'make bench-history  1,000,000 finished runs: what they do to plans and times (ARGS=--quick: in seconds)'
-	@echo 'make screenshots  pictures of all pages in build/screenshots, and the two of the README'
+	@echo 'make screenshots  pictures of all pages in build/screenshots, and those of the README'
 	@echo 'make docs       docs/configuration.md from the settings'
 	@echo 'make lock       the lock files again (needs uv)'
 	@echo 'make clean      remove the virtual environment and caches'

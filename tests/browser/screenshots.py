@@ -110,13 +110,13 @@ def take(browser: Browser, site: Site, folder: Path, runs: dict[str, str]) -> No
 
 
 def take_for_readme(browser: Browser, site: Site, runs: dict[str, str]) -> None:
-    """The two that README.md shows."""
+    """Those that README.md shows."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     size = ViewportSize(width=1120, height=640)
     context = browser.new_context(base_url=site.url, color_scheme="light", reduced_motion="reduce", viewport=size)
     context.request.post("/auth/exchange", data={"token": TOKEN}, headers={"Origin": site.url})
     page = context.new_page()
-    for name, (path, ready) in (("runs", PAGES["runs"]), ("run", PAGES["run-failed"])):
+    for name, (path, ready) in (("runs", PAGES["runs"]), ("run", PAGES["run-failed"]), ("chat", PAGES["chat"])):
         show(page, path.format(**runs), ready)
         made = IMAGES / f"{name}.png"
         page.screenshot(path=made)
