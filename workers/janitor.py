@@ -60,8 +60,8 @@ class Janitor:
         self.settings = settings
         self.stopping = threading.Event()
         database = database or Database(settings.database_url, name="perdure-janitor", size=1)
-        dispatcher = traced(CeleryDispatcher(make_celery(settings.redis_url)), tracing)
-        parts = (database, dispatcher, EventStream(settings.redis_url))
+        self._dispatcher = CeleryDispatcher(make_celery(settings.redis_url))
+        parts = (database, traced(self._dispatcher, tracing), EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
         self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
@@ -106,6 +106,8 @@ class Janitor:
         """One round; answers the seconds until the next."""
         now = time.monotonic()
         self._look_at_broker()
+        for queue in self._dispatcher.drained():
+            self.sweep.resend_queue(queue)
         sent = self.sweep.lines()
         if now >= self._trust_absence_at:
             self.sweep.expired()

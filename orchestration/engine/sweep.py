@@ -24,6 +24,8 @@ from schemas.statuses import RunStatus
 
 log = logging.getLogger("perdure.sweep")
 
+RESENT_AT_ONCE = 1000
+
 
 @dataclass(frozen=True)
 class SilentOwner:
@@ -68,6 +70,10 @@ class Sweep(Waking):
     def resend_all(self) -> int:
         """After the broker lost its messages: every ready step is due now."""
         return int(self.database.call("SELECT resend_all()"))
+
+    def resend_queue(self, queue: str) -> int:
+        """The next ready steps of a queue that were sent before are due now; how many."""
+        return int(self.database.call("SELECT resend_queue(%s, %s)", queue, RESENT_AT_ONCE))
 
     def expired(self) -> int:
         """End attempts whose lease ran out; how many."""

@@ -46,6 +46,7 @@ class Waking:
                     r["action"],
                     r["queue"],
                     aged_priority(r["priority"], r["sends"], self.resend_s),
+                    aged_priority(r["priority"], r["sends"] - 1, self.resend_s) if r["sends"] else None,
                 )
                 for r in rows
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,30 @@ def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_momen
             janitor.sweep_once()
     janitor.sweep_once()
     assert engine.step(run, 0)["sends"] == 1
+
+
+def test_steps_that_wait_long_for_busy_workers_cost_a_bounded_number_of_messages_and_none_is_lost(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messaging.dispatcher.LONG_LINE", 20)
+    clock = TestClock(engine.database)
+    janitor = Janitor(Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path))
+    runs = [engine.start({"key": "a"}) for _ in range(50)]
+    with redis.Redis.from_url(redis_url) as broker:
+        for _ in range(30):
+            janitor.sweep_once()
+            clock.advance(20)
+        # Each has aged through the four lines of the queue; it was sent once to each of them.
+        in_lines = sum(broker.llen(key) for key in broker.keys("default*"))
+        assert in_lines <= 4 * len(runs)
+        janitor.sweep_once()
+        broker.delete(*broker.keys("default*"))
+        janitor.sweep_once()
+        (told,) = broker.keys("default*")
+        named = {json.loads(json.loads(text)["body"])[0][0] for text in broker.lrange(told, 0, -1)}
+    assert named == {run.run_id for run in runs}, (
+        "their messages are lost: all are sent again as soon as the line is seen to be short"
+    )
 
 
 def test_what_ended_is_counted_every_few_seconds(

@@ -65,6 +65,20 @@ BEGIN
     RETURN n;
 END $$;
 
+-- After the line of a queue was too long for messages to be sent again: the next steps of it are due now, if they were
+-- sent before. Those whose messages still wait get another one, which costs a look.
+CREATE OR REPLACE FUNCTION resend_queue(p_queue text, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE n integer;
+BEGIN
+    UPDATE steps s SET due_at = clock_now()
+      FROM (SELECT run_id, position FROM steps
+             WHERE due_at > clock_now() AND NOT held AND status = 'ready' AND queue = p_queue AND sends > 0
+             ORDER BY due_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) d
+     WHERE s.run_id = d.run_id AND s.position = d.position;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+
 -- Attempts in progress that may be lost, with what `decide` needs. `p_owners` null: those whose lease has run out.
 -- A run that is locked is left for the next sweep, which would wait for it, and all others behind it.
 CREATE OR REPLACE FUNCTION attempts_held(p_owners text[], p_limit integer) RETURNS jsonb LANGUAGE sql AS $$
