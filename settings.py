@@ -129,6 +129,9 @@ class Work(_Group):
         8, ge=1, le=1000, description="steps at once of interactive runs (the worker `interactive` of `up`)"
     )
     worker_processes: int = Field(2, ge=1, le=256, description="killable steps at once (the worker `cpu` of `up`)")
+    interactive_processes: int = Field(
+        1, ge=1, le=256, description="killable steps at once of interactive runs (the worker `cpu-interactive` of `up`)"
+    )
     disable_task_worker: bool = Field(
         False,
         validation_alias=AliasChoices("DISABLE_TASK_WORKER"),
