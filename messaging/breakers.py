@@ -84,6 +84,10 @@ class ValkeyBreakers:
         """A breaker; None when nobody has used it of late. Raises: StreamUnavailable."""
         return next(iter(self._read([name])), None)
 
+    def some(self, names: Sequence[str]) -> list[BreakerStatus]:
+        """Those of these names that somebody has used of late, in one call. Raises: StreamUnavailable."""
+        return self._read(names)
+
     def all(self, limit: int = LISTED) -> list[BreakerStatus]:
         """Those last used, forced ones first. Raises: StreamUnavailable."""
         client = self._script.client

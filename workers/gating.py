@@ -27,7 +27,7 @@ from schemas.statuses import RunKind, WaitReason
 
 _NOTHING = FlowSpec()
 _LOCK_PAUSES_S = (0.1, 0.2, 0.5, 1.0)
-# Each success of a step that waited on a breaker lets so many more go on: 1, 2, 4, 8 and so on.
+# Each success of a step that stood in line lets so many more go on that wait on its breaker: 1, 2, 4, 8 and so on.
 WAVE = 2
 
 
@@ -94,8 +94,6 @@ class Gating:
                 if kept_out is not None:
                     outcome = kept_out
                     return outcome
-            if request.waited_on is not None and request.waited_on.startswith("throttle:"):
-                self.wake(request.waited_on, WAVE)
             began = True
             if request.breaker is not None:
                 depends_on(request.breaker.name)
@@ -107,6 +105,8 @@ class Gating:
             settled = Snoozed(WaitReason.LOCK, None) if refused or isinstance(outcome, Parked) else outcome
             for verdict in passed:
                 verdict.settle(settled)
+            for on in {verdict.wakes for verdict in passed if began and verdict.wakes is not None}:
+                self.wake(on, 1)
 
     def _is_free(self, lease: Lease, declared: ActionDeclaration) -> bool:
         """Whether nothing was asked for: most steps need not be looked at."""
@@ -167,7 +167,7 @@ def gate_request(
         priority=lease.priority,
         timeout_s=lease.timeout_s,
         kind=lease.kind,
-        waited_on=lease.waited_on,
+        came_from=lease.came_from,
         failures=lease.failures,
         retry=lease.policy.retry,
         breaker=breaker,

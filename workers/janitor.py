@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -26,6 +27,7 @@ from orchestration.engine.metrics import Metrics
 from orchestration.engine.runs import Runs
 from orchestration.engine.sweep import SilentOwner, Sweep
 from orchestration.engine.waking import BATCH
+from orchestration.engine.waves import Waves
 from orchestration.errors import StoreUnavailable, StreamUnavailable
 from orchestration.gates.breaker import BreakerStatus
 from orchestration.store.database import Database
@@ -68,6 +70,7 @@ class Janitor:
         self._metrics = Metrics(database)
         runs = Runs(*parts, load_actions(), resend_s=settings.resend_s, on_started=tell_of_starts(tracing))
         self._breakers = ValkeyBreakers(settings.redis_url)
+        self._waves = Waves(self.sweep, self._breakers_of)
         self._alerts = AlertWatch(
             runs,
             self._breakers_now,
@@ -108,7 +111,7 @@ class Janitor:
         self._look_at_broker()
         for queue in self._dispatcher.drained():
             self.sweep.resend_queue(queue)
-        sent = self.sweep.lines()
+        sent = self.sweep.lines() + self._waves.release()
         if now >= self._trust_absence_at:
             self.sweep.expired()
         self._end_dead_workers(now)
@@ -166,9 +169,15 @@ class Janitor:
             log.exception("alerts were not looked at")
 
     def _breakers_now(self) -> list[BreakerStatus] | None:
+        return self._unless_away(lambda: self._breakers.all(BREAKERS_LOOKED_AT))
+
+    def _breakers_of(self, names: Sequence[str]) -> list[BreakerStatus] | None:
+        return self._unless_away(lambda: self._breakers.some(names))
+
+    def _unless_away(self, read: Callable[[], list[BreakerStatus]]) -> list[BreakerStatus] | None:
         try:
             # A server that is frozen would cost each look the time limit.
-            return None if self._broker_was_away else self._breakers.all(BREAKERS_LOOKED_AT)
+            return None if self._broker_was_away else read()
         except StreamUnavailable:
             return None
 

@@ -121,7 +121,6 @@ class Lifecycle:
             SharedPlaces(self.board, index),
             host=socket.gethostname(),
             most=max(1, int(self._slots * self.settings.load_share)),
-            wait_s=self.settings.throttle_wait_ms / 1000,
         )
 
     def _on_shutting_down(self, **_: Any) -> None:

@@ -23,7 +23,6 @@ from orchestration.engine.attempts import Attempts
 from orchestration.engine.breaker_history import BreakerHistory
 from orchestration.engine.locks import Locks
 from orchestration.gates import BreakerGate, RateLimitGate
-from orchestration.gates.breaker import BreakerState, Change
 from orchestration.gates.load import LoadGate
 from orchestration.gates.retry_budget import RetryBudgetGate
 from orchestration.secrets import SecretStore
@@ -135,19 +134,14 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:
     """The gates, cheapest first."""
     history = BreakerHistory(attempts.database)
-
-    def breaker_changed(change: Change) -> None:
-        if change.after is BreakerState.CLOSED:
-            attempts.wake_waiting(f"breaker:{change.name}", WAVE)
-        history.note(change)
-
+    breakers = ValkeyBreakers(settings.redis_url)
     return Gating(
         (
             load_gate,
             RetryBudgetGate(
                 ValkeyRetryBudgets(settings.redis_url, ratio=settings.retry_ratio, reserve=settings.retry_reserve)
             ),
-            BreakerGate(ValkeyBreakers(settings.redis_url), breaker_changed),
+            BreakerGate(breakers, history.note, lambda on: attempts.wake_waiting(on, WAVE)),
             RateLimitGate(ValkeyRateLimits(settings.redis_url)),
         ),
         Locks(attempts),

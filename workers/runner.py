@@ -18,10 +18,9 @@ from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from schemas.json import JsonObject
-from schemas.statuses import AttemptOutcome
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
-from workers.gating import WAVE, Parked
+from workers.gating import Parked
 from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.task_events import TaskEvents
@@ -169,8 +168,6 @@ class Runner:
             self.attempts.tell(finished)
             if used is not None:
                 log.info("attempt ended", extra={"outcome": finished.decision.outcome.value} | used)
-            if finished.decision.outcome is AttemptOutcome.COMPLETED and (lease.waited_on or "").startswith("breaker:"):
-                self.attempts.wake_waiting(lease.waited_on or "", WAVE)
             self._fault("dispatched", lease)
         self._fault("before_ack", lease)
         return following

@@ -99,11 +99,22 @@ class BreakerStore(Protocol):
 
 
 class BreakerGate:
-    """Guards what steps depend on. `on_change` is told of every change that a call of this gate brought about."""
+    """Guards what steps depend on.
 
-    def __init__(self, store: BreakerStore, on_change: Callable[[Change], None] = lambda _change: None) -> None:
+    on_change: told of every change that a call of this gate brought about.
+    wake: lets the next steps go on that wait on the same, the argument names what. Called for each answer of the
+        dependency that a step got who had stood in line somewhere, and when the breaker closes.
+    """
+
+    def __init__(
+        self,
+        store: BreakerStore,
+        on_change: Callable[[Change], None] = lambda _change: None,
+        wake: Callable[[str], None] = lambda _on: None,
+    ) -> None:
         self.store = store
         self.on_change = on_change
+        self.wake = wake
 
     def admit(self, request: GateRequest) -> Verdict:
         """Admit; or, while the breaker is open, wait until it may be probed or refuse, as the step says."""
@@ -121,9 +132,19 @@ class BreakerGate:
             if report == "unknown" and not answer.probe:
                 return  # there is nothing to give back, nor to learn
             code = outcome.error.code if isinstance(outcome, Failed) else ""
-            self._tell(self.store.report(spec, answer.token, report, code=code))
+            change = self.store.report(spec, answer.token, report, code=code)
+            self._tell(change)
+            has_closed = change is not None and change.after is BreakerState.CLOSED
+            if has_closed or (report == "ok" and request.came_from is not None):
+                self._wake(f"breaker:{spec.name}")
 
         return Admit(settle)
+
+    def _wake(self, on: str) -> None:
+        try:
+            self.wake(on)
+        except Exception:  # the sweep wakes them as well
+            log.exception("nobody woken", extra={"on": on})
 
     def _tell(self, change: Change | None) -> None:
         if change is None:

@@ -39,7 +39,6 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path, load_critical: str)
         "load_high": "0.5",
         "load_critical": load_critical,
         "load_sample_s": "0.1",
-        "throttle_wait_ms": "300",
     }
     with Fleet(database_url, redis_url, tmp_path, **settings) as fleet:
         container = tmp_path / "container"

@@ -381,16 +381,3 @@ LANGUAGE sql AS $$
                     timeouts = lock_contention.timeouts + excluded.timeouts,
                     waited_s = lock_contention.waited_s + excluded.waited_s
 $$;
-
--- Wake the next that wait for something else: a breaker that closed, a host that has room again. Which have waited
--- longest, each a row of its own; what is locked is changing anyway.
-CREATE OR REPLACE FUNCTION wake_waiting(p_on text, p_count integer, p_limit integer, p_resend real) RETURNS jsonb
-LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE steps s SET due_at = clock_now()
-      FROM (SELECT run_id, position FROM steps
-             WHERE waiting_on = p_on AND waiting_for IN ('breaker', 'throttled') AND NOT held
-             ORDER BY due_at LIMIT p_count FOR NO KEY UPDATE SKIP LOCKED) d
-     WHERE s.run_id = d.run_id AND s.position = d.position;
-    RETURN CASE WHEN FOUND THEN sweep_due(p_limit, p_resend) ELSE '[]' END;
-END $$;
