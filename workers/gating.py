@@ -70,14 +70,19 @@ class Gating:
         redactor: Redactor,
         act: Callable[[], Outcome],
         depends_on: Callable[[str], None] = lambda _name: None,
+        limit: Callable[[float], None] = lambda _seconds: None,
     ) -> Outcome | Parked:
         """The outcome of `act` if every gate admits it; the gates that did learn how it went.
 
-        `depends_on` is told the name of the breaker that the step goes by, if it has one.
+        `depends_on` is told the name of the breaker that the step goes by, if it has one; `limit` in how many seconds
+        from now the attempt must be over, where that is sooner than it knows.
         """
         if self._is_free(lease, declared):
             return act()
         request = shown_safely(gate_request(lease, declared, params, scope, self.defaults), redactor)
+        if request.call_s < request.timeout_s:
+            # Before the breaker is asked: from then on it counts with the call being over by this time.
+            limit(request.call_s)
         passed: list[Admit] = []
         outcome: Outcome | Parked = Cancelled()
         began = False

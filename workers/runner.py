@@ -145,7 +145,9 @@ class Runner:
             emitter = Emitter(lease, self.attempts, self.attempts.events, self.flusher, self.secrets, redactor)
             measured = self.meter.begin()
             try:
-                outcome = self.acting.outcome(lease, taken.token, emitter)
+                outcome = self.acting.outcome(
+                    lease, taken.token, emitter, lambda seconds: self.keeper.limit(taken.held, seconds)
+                )
             finally:
                 used = self.meter.end(measured, network=emitter.network, agent=emitter.agent)
             self._fault("acted", lease)

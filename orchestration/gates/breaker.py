@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 Report = Literal["ok", "failed", "unknown"]
 BREAKER_OPEN = "breaker_open"
-# An attempt that runs into its time limit is given some seconds to stop before it can be reported.
-PROBE_GRACE_S = 5.0
+# On top of what an attempt at its time limit has for stopping: to report, and to be killed.
+REPORT_S = 5.0
 # These speak of our own house, whatever the attempt had done by then.
 NO_NEWS = frozenset({"outcome_unknown", "store_unavailable", "lease_lost", "worker_lost", "lock_timeout", BREAKER_OPEN})
 
@@ -102,6 +102,7 @@ class BreakerGate:
     """Guards what steps depend on.
 
     on_change: told of every change that a call of this gate brought about.
+    stop_grace_s: how long an attempt that ran into its time limit has before it is ended.
     wake: lets the next steps go on that wait on the same, the argument names what. Called for each answer of the
         dependency that a step got who had stood in line somewhere, and when the breaker closes.
     """
@@ -111,18 +112,21 @@ class BreakerGate:
         store: BreakerStore,
         on_change: Callable[[Change], None] = lambda _change: None,
         wake: Callable[[str], None] = lambda _on: None,
+        *,
+        stop_grace_s: float = 0.0,
     ) -> None:
         self.store = store
         self.on_change = on_change
         self.wake = wake
+        self._stop_grace_s = stop_grace_s
 
     def admit(self, request: GateRequest) -> Verdict:
         """Admit; or, while the breaker is open, wait until it may be probed or refuse, as the step says."""
         spec = request.breaker
         if spec is None:
             return Admit()
-        limit_s = min(request.timeout_s, spec.timeout_s or request.timeout_s)
-        answer = self.store.acquire(spec, probe_s=limit_s + PROBE_GRACE_S)
+        # No sooner than the call is over, whatever it does: there shall not be one probe more than the breaker says.
+        answer = self.store.acquire(spec, probe_s=request.call_s + self._stop_grace_s + REPORT_S)
         self._tell(answer.change)
         if isinstance(answer, Refused):
             return _kept_out(spec, answer.seconds)

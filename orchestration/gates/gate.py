@@ -36,6 +36,12 @@ class GateRequest:
     concurrency: tuple[ConcurrencySpec, ...] = ()
     lock_wait_s: float | None = None
 
+    @property
+    def call_s(self) -> float:
+        """How long the call may take at most from now on: the sooner of the attempt's limit and its breaker's."""
+        of_breaker = self.breaker.timeout_s if self.breaker is not None else None
+        return min(self.timeout_s, of_breaker if of_breaker is not None else self.timeout_s)
+
 
 def _nothing(_outcome: Outcome) -> None:
     """What most gates do with an outcome."""
