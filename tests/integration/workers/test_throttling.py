@@ -69,6 +69,10 @@ def test_under_load_background_work_waits_and_says_why_while_people_are_served_a
 
     assert all(eventually(lambda key=step["key"]: is_told(key)) for step in steps)
 
+    (reported,) = {host["reported_at"] for host in hosts.all()}
+    eventually(lambda: {host["reported_at"] for host in hosts.all()} != {reported})
+    assert len(fleet.attempts(background)) == STEPS, "nobody asks again while nothing has changed"
+
     for process in busy:
         process.kill()
     eventually(lambda: fleet.status(background) == "completed", timeout_s=20)
