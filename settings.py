@@ -281,7 +281,6 @@ class Agents(_Group):
 
     max_steps_agent: int = Field(50, ge=1, le=10_000, description="steps of one agent run")
     context_window_limit: int = Field(100_000, ge=1000, description="tokens of context kept for an agent")
-    throttle_wait_ms: int = Field(5000, ge=0, le=3_600_000, description="wait of a step that was throttled")
 
 
 class Testing(_Group):
