@@ -143,9 +143,9 @@ class Janitor:
             self._noted_at = now
 
     def _purge(self, now: float) -> None:
-        if self.settings.retention_days == 0 or now - self._purged_at < PURGE_EVERY_S:
+        if now - self._purged_at < PURGE_EVERY_S:
             return
-        if self.sweep.purge(self.settings.retention_days) < BATCH:
+        if self.sweep.purge(self.settings.retention_days or None) < BATCH:
             self._purged_at = now
 
     def _count(self, now: float) -> None:

@@ -101,13 +101,15 @@ class Sweep(Waking):
         rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
         return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 
-    def purge(self, older_than_days: float) -> int:
-        """Delete a batch of runs that ended long ago, and of results that may stand in no more; how many runs."""
+    def purge(self, older_than_days: float | None) -> int:
+        """Delete a batch of runs that ended long ago; how many. With None runs are kept for ever.
+
+        And of what else has had its time: results that may stand in no more, keys of starts, workers, records.
+        """
         self.cached.purge()
+        seconds = None if older_than_days is None else older_than_days * 86_400
         return int(
-            self.database.call(
-                "SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", older_than_days * 86_400, BATCH
-            )
+            self.database.call("SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", seconds, BATCH)
         )
 
     def note_lost_workers(self) -> None:

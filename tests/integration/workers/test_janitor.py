@@ -13,7 +13,7 @@ from orchestration.errors import StoreUnavailable
 from orchestration.gates.load import Load, LoadSample
 from settings import Settings
 from tests.support.engine import Harness, TestClock
-from workers.janitor import COUNT_EVERY_S, Janitor
+from workers.janitor import COUNT_EVERY_S, PURGE_EVERY_S, Janitor
 
 
 def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_moment(
@@ -86,6 +86,19 @@ def test_a_host_that_is_silent_is_forgotten_whatever_is_kept_of_runs(
     clock.advance(3700)
     Janitor(settings).sweep_once()
     assert hosts.all() == []
+
+
+def test_where_runs_are_kept_for_ever_results_that_are_too_old_go(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, retention_days=0)
+    engine.database.execute(
+        "INSERT INTO cached_results (key, result, at) VALUES (sha256('k'), '1', now() - interval '5 years')"
+    )
+    janitor = Janitor(settings)
+    janitor._purged_at -= PURGE_EVERY_S
+    janitor.sweep_once()
+    assert engine.database.call("SELECT count(*) FROM cached_results") == 0
 
 
 def _away() -> int:

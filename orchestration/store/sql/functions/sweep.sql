@@ -138,21 +138,22 @@ CREATE OR REPLACE FUNCTION worker_lock(p_owner text) RETURNS bigint LANGUAGE sql
     SELECT hashtextextended('perdure-worker:' || p_owner, 0) & 9223372036854775807
 $$;
 
--- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, records of
--- the audit, which are kept for a year at least, and keys of starts, for a week.
+-- Remove runs that ended before a time, in a bounded batch, none without one; and what else is as old (90 days without
+-- one): workers that are gone, records of the audit, which are kept for a year at least, and keys of starts, for a week.
 -- The planner is told that runs are long (see `steps`), and would rather read whole tables for so many of them.
 CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     ids           bigint[];
     t             text;
-    -- A variable, since a volatile function is compared with every row and not looked up.
-    keys_before   timestamptz := least(p_before, clock_now() - interval '7 days');
-    audit_before  timestamptz := least(p_before, clock_now() - interval '1 year');
+    -- Variables, since a volatile function is compared with every row and not looked up.
+    gone_before   timestamptz := coalesce(p_before, clock_now() - interval '90 days');
+    keys_before   timestamptz := least(gone_before, clock_now() - interval '7 days');
+    audit_before  timestamptz := least(gone_before, clock_now() - interval '1 year');
 BEGIN
     DELETE FROM workers WHERE id IN (
         SELECT w.id FROM workers w
-         WHERE coalesce(w.ended_at, w.started_at) < p_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
+         WHERE coalesce(w.ended_at, w.started_at) < gone_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
          LIMIT p_limit);
     DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
         SELECT k.ctid FROM idempotency_keys k
