@@ -22,6 +22,7 @@ from messaging.stream import EventStream
 from messaging.traced import tell_of_starts, traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.alert_watch import AlertWatch
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.metrics import Metrics
 from orchestration.engine.runs import Runs
@@ -45,6 +46,7 @@ PURGE_EVERY_S = 60.0
 NOTE_EVERY_S = 60.0
 COUNT_EVERY_S = 10.0
 LOOK_EVERY_S = 10.0
+ORDERS_EVERY_S = 10.0
 BREAKERS_LOOKED_AT = 500
 # For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
 HOLD = 1.5
@@ -70,6 +72,7 @@ class Janitor:
         self._metrics = Metrics(database)
         runs = Runs(*parts, load_actions(), resend_s=settings.resend_s, on_started=tell_of_starts(tracing))
         self._breakers = ValkeyBreakers(settings.redis_url)
+        self._orders = BreakerOrders(database)
         self._waves = Waves(self.sweep, self._breakers_of)
         self._alerts = AlertWatch(
             runs,
@@ -87,7 +90,7 @@ class Janitor:
         self._suspects: dict[str, tuple[float, str]] = {}
         self._purged_at = time.monotonic()
         self._noted_at = -math.inf
-        self._counted_at = self._trimmed_at = self._looked_at = -math.inf
+        self._counted_at = self._trimmed_at = self._looked_at = self._obeyed_at = -math.inf
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
@@ -109,6 +112,7 @@ class Janitor:
         """One round; answers the seconds until the next."""
         now = time.monotonic()
         self._look_at_broker()
+        self._keep_orders(now)
         for queue in self._dispatcher.drained():
             self.sweep.resend_queue(queue)
         sent = self.sweep.lines() + self._waves.release()
@@ -155,6 +159,7 @@ class Janitor:
         if now - self._trimmed_at >= PURGE_EVERY_S and not self._metrics.trim():
             self._trimmed_at = now
             self._alerts.alerts.trim()
+            self._orders.trim()
 
     def _look(self, now: float) -> None:
         """Look whether somebody should be told that something is wrong. Not while absence proves nothing."""
@@ -180,6 +185,18 @@ class Janitor:
             return None if self._broker_was_away else read()
         except StreamUnavailable:
             return None
+
+    def _keep_orders(self, now: float) -> None:
+        """See that breakers are what people have said they are to be, also after half of what Valkey holds was lost."""
+        if self._broker_was_away or now - self._obeyed_at < ORDERS_EVERY_S:
+            return
+        self._obeyed_at = now
+        try:
+            put_right = self._breakers.obey(self._orders.known())
+        except StreamUnavailable:
+            return
+        if put_right:
+            log.info("breakers are what people said again", extra={"breakers": put_right[:20]})
 
     def _end_dead_workers(self, now: float) -> None:
         """Two looks and two signs: the session lock is gone, and the process is gone or has missed its beats."""
@@ -209,7 +226,7 @@ class Janitor:
             return
         if not known or self._broker_was_away:
             # Remembered until it is done: PostgreSQL may be away as well.
-            self._broker_was_away = True
+            self._broker_was_away, self._obeyed_at = True, -math.inf
             sent = self.sweep.resend_all()
             self._broker_was_away = False
             if sent:

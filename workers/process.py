@@ -21,6 +21,7 @@ from messaging.traced import traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.breaker_history import BreakerHistory
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.locks import Locks
 from orchestration.gates import BreakerGate, RateLimitGate
 from orchestration.gates.load import LoadGate
@@ -134,14 +135,19 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:
     """The gates, cheapest first."""
     history = BreakerHistory(attempts.database)
-    breakers = ValkeyBreakers(settings.redis_url)
+    breakers = ValkeyBreakers(settings.redis_url, orders=BreakerOrders(attempts.database).known)
     return Gating(
         (
             load_gate,
             RetryBudgetGate(
                 ValkeyRetryBudgets(settings.redis_url, ratio=settings.retry_ratio, reserve=settings.retry_reserve)
             ),
-            BreakerGate(breakers, history.note, lambda on: attempts.wake_waiting(on, WAVE)),
+            BreakerGate(
+                breakers,
+                history.note,
+                lambda on: attempts.wake_waiting(on, WAVE),
+                stop_grace_s=settings.stop_grace_s,
+            ),
             RateLimitGate(ValkeyRateLimits(settings.redis_url)),
         ),
         Locks(attempts),

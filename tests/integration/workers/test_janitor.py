@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import redis
 
+from messaging.breakers import ValkeyBreakers
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.hosts import Hosts
 from orchestration.errors import StoreUnavailable
+from orchestration.gates.breaker import BreakerState
 from orchestration.gates.load import Load, LoadSample
 from settings import Settings
 from tests.support.engine import Harness, TestClock
-from workers.janitor import COUNT_EVERY_S, PURGE_EVERY_S, Janitor
+from workers.janitor import COUNT_EVERY_S, ORDERS_EVERY_S, PURGE_EVERY_S, Janitor
 
 
 def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_moment(
@@ -30,6 +33,25 @@ def test_a_wiped_broker_is_made_up_for_although_postgresql_is_away_at_that_momen
             janitor.sweep_once()
     janitor.sweep_once()
     assert engine.step(run, 0)["sends"] == 1
+
+
+def test_the_janitor_forces_again_what_a_wipe_or_an_old_copy_lost(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    janitor = Janitor(Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path))
+    janitor.sweep_once()
+    BreakerOrders(engine.database).give("openai", "open", actor="ann")
+    breakers = ValkeyBreakers(redis_url)
+    with redis.Redis.from_url(redis_url) as broker:
+        broker.flushdb()
+        janitor.sweep_once()
+        assert [(status.name, status.forced) for status in breakers.all()] == [("openai", BreakerState.OPEN)]
+        broker.delete("perdure:breaker:openai")
+    janitor._obeyed_at -= ORDERS_EVERY_S
+    janitor.sweep_once()
+    status = breakers.one("openai")
+    assert status is not None
+    assert status.forced is BreakerState.OPEN
 
 
 def test_steps_that_wait_long_for_busy_workers_cost_a_bounded_number_of_messages_and_none_is_lost(
