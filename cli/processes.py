@@ -98,7 +98,8 @@ class Processes:
         host = self.settings.host
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # The control socket would lie in the home directory, one for all clones.
-        common = ["-m", "gunicorn", "--no-control-socket", "--name", f"perdure-{name}", "-b", bind]
+        common = ["-m", "gunicorn", "--no-control-socket", "--logger-class", "api.server_log.ServerLog"]
+        common += ["--name", f"perdure-{name}", "-b", bind]
         common += ["--log-level", self.settings.log_level]
         return self._python(name, *common, *arguments, application, grace_s=7.0)
 

@@ -108,9 +108,7 @@ class Sweep(Waking):
         """
         self.cached.purge()
         seconds = None if older_than_days is None else older_than_days * 86_400
-        return int(
-            self.database.call("SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", seconds, BATCH)
-        )
+        return int(self.database.call("SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", seconds, BATCH))
 
     def note_lost_workers(self) -> None:
         """Note which workers have no session, and since when; one that had none for a day counts as ended."""

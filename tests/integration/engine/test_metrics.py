@@ -272,8 +272,8 @@ def test_names_that_are_ever_new_push_no_counter_out(engine: Harness, clock: Tes
     kinds = "SELECT count(*) FROM metrics_counts WHERE span = 'ever' AND kind IN ('on', 'host')"
     assert engine.database.call(kinds) == 0
     engine.database.execute(
-        "INSERT INTO metrics_counts SELECT m.span, m.at, 'agent', 'a' || n, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, "
-        "0, 0, clock_now(), clock_now() FROM metrics_counts m, generate_series(1, 1100) n "
+        "INSERT INTO metrics_counts SELECT m.span, m.at, 'agent', 'a' || n, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+        "NULL, 0, 0, clock_now(), clock_now() FROM metrics_counts m, generate_series(1, 1100) n "
         "WHERE m.span = 'ever' AND m.kind = 'total'"
     )
     told = {(row["kind"], row["name"]) for row in metrics.totals()["counts"]}

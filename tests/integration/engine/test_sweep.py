@@ -103,7 +103,9 @@ def test_where_runs_are_kept_for_ever_all_else_has_its_time(
     gone = WorkerSession(database_url, "gone", "w", 2)
     gone.ensure()
     gone.drop()
-    count = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM idempotency_keys), (SELECT count(*) FROM workers)"
+    count = (
+        "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM idempotency_keys), (SELECT count(*) FROM workers)"
+    )
     clock.advance(80 * 86_400)
     assert engine.sweep.purge(None) == 0
     assert engine.database.rows(count) == [(1, 1, 1)]

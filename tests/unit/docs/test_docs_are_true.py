@@ -196,6 +196,7 @@ def test_compose_keeps_what_operations_promise():
         command = service.get("command", [])
         if "gunicorn" in command:
             assert "--no-control-socket" in command, name
+            assert "api.server_log.ServerLog" in command, name
         for variable, value in (service.get("environment") or {}).items():
             if "PASSWORD" in variable or "AUTH" in variable or "TOKEN" in variable or variable.endswith("_URL"):
                 assert ":?" in value, f"{name}: {variable} must be refused when it is not set"
