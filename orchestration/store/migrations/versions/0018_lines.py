@@ -13,8 +13,8 @@ branch_labels = None
 depends_on = None
 
 CHANGES = """
--- `waited_s`: time in line so far, beside that since `in_line_since`, which is set on the one request of a step that keeps
--- it. `kept_out_by`: the key whose line the step stands in alone; empty while another gate keeps it back.
+-- `waited_s`: time in line so far, beside that since `in_line_since`, which is set on the one request that keeps a step
+-- back. `kept_out_by`: the key whose line the step stands in alone; empty while another gate keeps it back.
 ALTER TABLE lock_requests
     ADD COLUMN IF NOT EXISTS waited_s double precision,
     ADD COLUMN IF NOT EXISTS in_line_since timestamptz,
