@@ -109,6 +109,7 @@ class WorkerProcess:
             task_events=TaskEvents(app, hostname),
             meter=self.meter,
             traces=AttemptTraces(tracing) if tracing is not None else None,
+            load_gate=load_gate,
         )
 
     def attempt(self, run_id: str, position: int) -> None:

@@ -15,6 +15,7 @@ from orchestration.core.storable import storable_text
 from orchestration.engine.attempts import Attempts, Finished
 from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
+from orchestration.gates.load import LoadGate
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from schemas.json import JsonObject
@@ -72,9 +73,13 @@ class Runner:
     task_events: TaskEvents | None = None
     meter: Meter = field(default_factory=lambda: Meter(alone=False))
     traces: AttemptTraces | None = None
+    load_gate: LoadGate | None = None
 
     def attempt(self, run_id: str, position: int) -> None:
-        """Try the step that a message named. Does nothing when there is nothing to claim."""
+        """Try the step that a message named. Does nothing when there is nothing to claim, or others should have it."""
+        gate = self.load_gate
+        if gate is not None and gate.is_full() and self.attempts.leave_to_others(run_id, position, gate.host):
+            return
         lease = self._claim(run_id, position)
         if lease is None:
             return
@@ -197,7 +202,9 @@ class Runner:
         while True:
             asked = time.monotonic()
             # Once only: when its answer is lost, what it claimed is handed back.
-            hand_over = not tries and asked < slice_ends and not self.keeper.draining.is_set()
+            hand_over = (
+                not tries and asked < slice_ends and not self.keeper.draining.is_set() and not self._leaves(lease)
+            )
             try:
                 finished = self.attempts.commit(lease, outcome, hand_over=hand_over, resources=used)
             except LeaseLost as lost:
@@ -228,6 +235,10 @@ class Runner:
                     self.keeper.unheard(lease.run_id, finished.next.position)
                     finished = replace(finished, next=None)
                 return finished
+
+    def _leaves(self, lease: Lease) -> bool:
+        """Whether what comes next in this run had better go to another host."""
+        return self.load_gate is not None and lease.kind.is_background and self.load_gate.is_full()
 
     def _fault(self, point: str, lease: Lease) -> None:
         self.fault_hook(point, lease.run_id, lease.key)

@@ -150,5 +150,9 @@ class LoadGate:
         called_from = request.came_from if (request.came_from or "").startswith("throttle:") else None
         return Admit(settle, self.on if load.level is Level.HIGH else called_from)
 
+    def is_full(self) -> bool:
+        """Whether this host begins no background work now."""
+        return self.load().level is Level.CRITICAL
+
     def _wait(self, load: Load) -> Wait:
         return Wait(WaitReason.THROTTLED, ASKS_AGAIN_S, on=self.on, spacing_s=SPACING_S, message=load.reason)

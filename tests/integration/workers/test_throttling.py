@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.queries import Queries
+from orchestration.gates.load import Load, LoadSample
 from tests.conftest import Eventually
 from tests.support.workers import Fleet
 
@@ -46,6 +47,29 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path, load_critical: str)
         fleet.environment["PERDURE_TEST_CONTAINER"] = str(container)
         fleet.environment["PERDURE_ACTIONS"] += ",tests.support.container"
         yield fleet
+
+
+def test_under_load_a_worker_leaves_background_work_to_a_host_that_has_room(
+    fleet: Fleet, busy: list[subprocess.Popen[bytes]], eventually: Eventually
+) -> None:
+    hosts = Hosts(fleet.database)
+    fleet.worker("w", "threads")
+    (fleet.directory / "container").write_text(" ".join(str(process.pid) for process in busy))
+    eventually(lambda: [host["level"] for host in hosts.all()] == ["critical"])
+    idle = LoadSample(0.1, 0.1, 0.1, 0.1, 4.0, 1 << 30, 1 << 29, 1 << 30)
+    hosts.report("idle", idle, Load())
+    fleet.database.execute(
+        "INSERT INTO workers (id, name, host, boot_id, pid, started_at, queues) "
+        "VALUES ('idle', 'io@idle', 'idle', 'b', 1, now(), '{default}')"
+    )
+    background = fleet.start({"key": "a", "action": "t.work"}, kind="background")
+    # Sent again at least twice, and left again each time.
+    eventually(lambda: fleet.steps(background)[0]["sends"] >= 3)
+    assert fleet.steps(background)[0]["status"] == "ready"
+    assert fleet.attempts(background) == []
+    # With nobody else left who could take it, it waits here for this host.
+    fleet.database.execute("UPDATE workers SET ended_at = now() WHERE id = 'idle'")
+    eventually(lambda: fleet.steps(background)[0]["waiting_for"] == "throttled")
 
 
 @pytest.mark.parametrize(("pool", "action"), [("threads", "t.work"), ("prefork", "t.killable")])
