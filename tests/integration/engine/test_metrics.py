@@ -248,9 +248,7 @@ def test_what_is_old_is_removed(engine: Harness, clock: TestClock, metrics: Metr
     assert engine.database.call(spans) == ["day", "ever", "hour"]
     clock.advance(90 * 86_400)
     metrics.trim()
-    # All of it has not been seen for 90 days by now.
-    assert engine.database.call(spans) is None
-    assert engine.database.call("SELECT count(*) FROM metrics_durations") == 0
+    assert engine.database.call(spans) == ["ever"]
 
 
 def test_what_is_still_seen_is_counted_since_the_beginning(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
@@ -260,6 +258,18 @@ def test_what_is_still_seen_is_counted_since_the_beginning(engine: Harness, cloc
         metrics.trim()
         clock.advance(60 * 86_400)
     assert counted(engine.database, "ever")["action", "work"] == {"ended": 3, "completed": 3}
+
+
+def test_agents_that_are_not_seen_any_more_are_forgotten(engine: Harness, clock: TestClock, metrics: Metrics) -> None:
+    for agent in ("old", "new", "new"):
+        lease = engine.claim(engine.start({"key": "a"}), 0)
+        engine.attempts.commit(lease, Succeeded({}), resources={"agent": agent})
+        fold_all(metrics, clock)
+        metrics.trim()
+        clock.advance(60 * 86_400)
+    found = counted(engine.database, "ever")
+    assert [name for kind, name in found if kind == "agent"] == ["new"]
+    assert found["agent", "new"]["ended"] == 2
 
 
 def test_names_that_are_ever_new_push_no_counter_out(engine: Harness, clock: TestClock, metrics: Metrics) -> None:

@@ -198,7 +198,7 @@ CREATE OR REPLACE FUNCTION kinds_for_ever() RETURNS text[] LANGUAGE sql IMMUTABL
 $$;
 
 -- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, the others after 90 days; of
--- those since the beginning what was not seen for as long, which begins at 0 again when it is. The most of any one kind of rows.
+-- those since the beginning the agents, which may have any name, that were not seen for as long. The most of any one kind of rows.
 CREATE OR REPLACE FUNCTION trim_metrics(p_limit integer) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     long    timestamptz := clock_now() - interval '90 days';
@@ -225,11 +225,8 @@ BEGIN
         SELECT ARRAY[(SELECT count(*) FROM counts), (SELECT count(*) FROM durations), (SELECT count(*) FROM errors)] INTO n;
         total := greatest(total, n[1], n[2], n[3]);
     END LOOP;
-    WITH gone AS (
-        DELETE FROM metrics_counts WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM metrics_counts
-             WHERE span = 'ever' AND kind = ANY (metric_kinds()) AND last_at < long LIMIT p_limit)) RETURNING kind, name)
-    DELETE FROM metrics_durations d USING gone g WHERE d.span = 'ever' AND d.kind = g.kind AND d.name = g.name;
+    DELETE FROM metrics_counts WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM metrics_counts WHERE span = 'ever' AND kind = 'agent' AND last_at < long LIMIT p_limit));
     DELETE FROM lock_contention WHERE ctid = ANY (ARRAY(SELECT ctid FROM lock_contention WHERE hour < long LIMIT p_limit));
     -- The oldest by number; there is no index on the time.
     DELETE FROM breaker_changes WHERE id IN (
