@@ -46,5 +46,5 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8400/readyz', timeout=4)"]
 
 # The control socket would be a file in the home directory that all containers of the volume share.
-CMD ["gunicorn", "--no-control-socket", "-k", "gthread", "--workers", "1", "--threads", "16", \
+CMD ["gunicorn", "--no-control-socket", "--logger-class", "api.server_log.ServerLog", "-k", "gthread", "--workers", "1", "--threads", "16", \
      "--graceful-timeout", "5", "-b", "0.0.0.0:8400", "api.wsgi:app"]

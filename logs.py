@@ -147,11 +147,19 @@ _KNOWN = _KnownSecrets()
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """What the record says by its `extra`, and of which attempt and run it is."""
     said = {name: value for name, value in record.__dict__.items() if name not in _OWN}
+    if record.name.startswith("celery."):
+        said |= _of_message(getattr(record, "data", None))
     current = _attempt.get() or {}
     fields = {**current, **said} if said.get("run_id", current.get("run_id")) == current.get("run_id") else said
     if "run_id" in fields and "trace_id" not in fields:
         fields["trace_id"] = trace_id_of(str(fields["run_id"]))
     return fields
+
+
+def _of_message(data: object) -> dict[str, object]:
+    """The run and the position that a line of Celery's is about: its message's id says both, see the dispatcher."""
+    parts = str(data.get("id", "")).rsplit(".", 2) if isinstance(data, Mapping) else []
+    return {"run_id": parts[0], "position": int(parts[1])} if len(parts) == 3 and parts[1].isdecimal() else {}
 
 
 def _time(record: logging.LogRecord) -> str:

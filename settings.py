@@ -135,6 +135,9 @@ class Work(_Group):
         64, ge=1, le=1000, description="steps at once of interactive runs, such as answers (the worker `interactive`)"
     )
     worker_processes: int = Field(2, ge=1, le=256, description="killable steps at once (the worker `cpu` of `up`)")
+    interactive_processes: int = Field(
+        1, ge=1, le=256, description="killable steps at once of interactive runs (the worker `cpu-interactive` of `up`)"
+    )
     disable_task_worker: bool = Field(
         False,
         validation_alias=AliasChoices("DISABLE_TASK_WORKER"),
@@ -345,7 +348,6 @@ class Agents(_Group):
 
     max_steps_agent: int = Field(50, ge=1, le=10_000, description="steps of one agent run")
     context_window_limit: int = Field(100_000, ge=1000, description="tokens of context kept for an agent")
-    throttle_wait_ms: int = Field(5000, ge=0, le=3_600_000, description="wait of a step that was throttled")
 
 
 class Testing(_Group):

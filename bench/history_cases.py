@@ -20,6 +20,7 @@ from orchestration.engine.queries_runs import RunFilter
 from orchestration.engine.queries_workers import read_workers
 from orchestration.engine.runs import Runs
 from orchestration.engine.sweep import Sweep
+from orchestration.engine.waves import Waves
 from orchestration.ports import Actor, ReadyStep
 from orchestration.store.database import Database
 from schemas.events import Event
@@ -205,6 +206,7 @@ READS = (
 IDLE = (
     Case("sweep: elect", lambda engine: engine.sweep.elect("janitor", 60.0), 100),
     Case("sweep: due", lambda engine: engine.sweep.due(), 100),
+    Case("sweep: lines of gates", lambda engine: Waves(engine.sweep, lambda _names: None).release(), 100),
     Case("sweep: expired leases", lambda engine: engine.sweep.expired(), 100),
     Case("sweep: silent workers", lambda engine: engine.sweep.silent_owners(), 100),
     Case("sweep: next due", lambda engine: engine.sweep.next_due_s(), 100),

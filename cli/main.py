@@ -13,6 +13,7 @@ from cli.client import NoToken, Refused, Unreachable
 from cli.commands import (
     actions,
     alerts,
+    breakers,
     controls,
     demo,
     hosts,
@@ -98,6 +99,10 @@ app = _group(
 )
 app.add_typer(_group("Make, list and revoke tokens (admins).", token.create, token.list_, token.revoke), name="token")
 app.add_typer(_group("The SSH host keys that were pinned on first use.", hosts.list_, hosts.forget), name="hosts")
+app.add_typer(
+    _group("The circuit breakers of what steps depend on.", breakers.list_, breakers.reset, breakers.force),
+    name="breakers",
+)
 app.add_typer(_group("What is wrong just now.", alerts.list_, alerts.ack, alerts.resolve), name="alerts")
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ class Processes:
         if not s.disable_task_worker:
             yield self._service("worker-interactive", self._worker_interactive)
             yield self._service("worker-io", self._worker_io)
+            yield self._service("worker-cpu-interactive", self._worker_cpu_interactive)
             yield self._service("worker-cpu", self._worker_cpu)
         if self.with_flower:
             yield self._service("flower", self._flower, _answers(f"http://127.0.0.1:{s.flower_port}/healthcheck"))
@@ -97,7 +98,8 @@ class Processes:
         host = self.settings.host
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # The control socket would lie in the home directory, one for all clones.
-        common = ["-m", "gunicorn", "--no-control-socket", "--name", f"perdure-{name}", "-b", bind]
+        common = ["-m", "gunicorn", "--no-control-socket", "--logger-class", "api.server_log.ServerLog"]
+        common += ["--name", f"perdure-{name}", "-b", bind]
         common += ["--log-level", self.settings.log_level]
         return self._python(name, *common, *arguments, application, grace_s=7.0)
 
@@ -113,6 +115,11 @@ class Processes:
     def _worker_cpu(self) -> Launch:
         processes = str(self.settings.worker_processes)
         return self._worker("worker-cpu", "--pool", "prefork", "-c", processes, "-Q", "killable", "-n", "cpu@%h")
+
+    def _worker_cpu_interactive(self) -> Launch:
+        processes = str(self.settings.interactive_processes)
+        arguments = ["--pool", "prefork", "-c", processes, "-Q", "killable-interactive", "-n", "cpu-interactive@%h"]
+        return self._worker("worker-cpu-interactive", *arguments)
 
     def _worker(self, name: str, *arguments: str) -> Launch:
         start = ["-m", "celery", "-A", "workers", "worker", "--loglevel", self.settings.log_level]

@@ -1,6 +1,7 @@
--- One circuit breaker, shared by all workers. KEYS[1]: its document, KEYS[2]: the index of all breakers by last use.
+-- One circuit breaker, shared by all workers. KEYS[1]: its document, KEYS[2]: the index of all breakers by last use,
+-- KEYS[3]: there as long as what people have forced is known here; a wipe takes it with all else.
 -- ARGV[1]: what is asked, as JSON: op, name, now (left out: the server's clock, seconds) and what the operation needs.
---   acquire  recovery_s, probes, probe_s, token        passes or refuses a call
+--   acquire  recovery_s, probes, probe_s, token        passes or refuses a call; `guarded`: answers {lost} after a wipe
 --   report   token, report, code, why and the spec     how a call went: ok, failed, unknown
 --   force    to (open, closed) | clear | reset         by hand
 -- Answers {pass, token}, {probe, token}, {refuse, seconds} or {noted, ''}; where the state changed, from, to, at and
@@ -155,6 +156,9 @@ local function acquire()
 end
 
 if ask.op == 'acquire' then
+    if ask.guarded and redis.call('EXISTS', KEYS[3]) == 0 then
+        return {'lost', ''}
+    end
     return acquire()
 elseif not text and (ask.op == 'clear' or ask.op == 'reset') then
     return answer('noted', '')

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from messaging.scripts import SharedScript
+from orchestration.errors import StoreUnavailable, StreamUnavailable
 from orchestration.gates.breaker import BreakerState, BreakerStatus, Change, Passed, Refused, Report
 from schemas.flow import BreakerSpec
 
+log = logging.getLogger(__name__)
+
 INDEX = "perdure:breakers"
+# There as long as nothing has wiped what people have forced.
+MARK = "perdure:breakers-known"
 LISTED = 1000
 LEAST_WAIT_S = 0.1
 CODE_LENGTH = 100
@@ -22,24 +28,33 @@ class ValkeyBreakers:
     """Breakers by name. When Valkey is away every call passes: a breaker must not be the outage.
 
     clock: seconds in place of the server's clock, so that tests need not wait.
+    orders: what people have forced, by name, from where it lasts; None: left to itself. Asked after a wipe, before the
+        first call is let through, it may raise StoreUnavailable: then calls pass.
     """
 
-    def __init__(self, redis_url: str, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        clock: Callable[[], float] | None = None,
+        orders: Callable[[], Mapping[str, BreakerState | None]] | None = None,
+    ) -> None:
         self._script = SharedScript(redis_url, "breaker.lua")
         self._clock = clock
+        self._orders = orders
 
     def acquire(self, spec: BreakerSpec, *, probe_s: float) -> Passed | Refused:
         """Ask to make a call; a probe is leased for `probe_s` seconds."""
-        answer = self._script.ask(
-            *self._request(
-                spec.name,
-                "acquire",
-                recovery_s=spec.recovery_s,
-                probes=spec.probes,
-                probe_s=probe_s,
-                token=secrets.token_hex(8),
-            )
-        )
+        numbers: dict[str, Any] = {
+            "recovery_s": spec.recovery_s,
+            "probes": spec.probes,
+            "probe_s": probe_s,
+            "token": secrets.token_hex(8),
+        }
+        answer = self._script.ask(*self._request(spec.name, "acquire", guarded=self._orders is not None, **numbers))
+        if answer and answer[0] == "lost" and self._orders is not None:
+            self._restore(self._orders)
+            answer = self._script.ask(*self._request(spec.name, "acquire", **numbers))
         if answer is None:
             return Passed("")
         change = _change(spec.name, answer)
@@ -80,15 +95,43 @@ class ValkeyBreakers:
         changes = [self.reset(name, why=why) for name in names]
         return [change for change in changes if change is not None]
 
+    def obey(self, orders: Mapping[str, BreakerState | None]) -> list[str]:
+        """Put right what is forced, by what people have last said; the names of those that were different.
+
+        Raises: StreamUnavailable.
+        """
+        forced = {status.name: status.forced for status in self._read(list(orders))}
+        wrong = [name for name, order in orders.items() if forced.get(name) is not order]
+        for name in wrong:
+            order = orders[name]
+            if order is None:
+                self.clear(name)
+            else:
+                self.force(name, order)
+        self._script.reading(lambda: self._script.client.set(MARK, "1"))
+        return wrong
+
     def one(self, name: str) -> BreakerStatus | None:
         """A breaker; None when nobody has used it of late. Raises: StreamUnavailable."""
         return next(iter(self._read([name])), None)
+
+    def some(self, names: Sequence[str]) -> list[BreakerStatus]:
+        """Those of these names that somebody has used of late, in one call. Raises: StreamUnavailable."""
+        return self._read(names)
 
     def all(self, limit: int = LISTED) -> list[BreakerStatus]:
         """Those last used, forced ones first. Raises: StreamUnavailable."""
         client = self._script.client
         names = self._script.reading(lambda: cast("list[str]", client.zrange(INDEX, 0, limit - 1, desc=True)))
         return self._read(names)
+
+    def _restore(self, orders: Callable[[], Mapping[str, BreakerState | None]]) -> None:
+        try:
+            restored = self.obey(orders())
+        except (StoreUnavailable, StreamUnavailable) as error:
+            log.warning("what was forced by hand is not known, calls pass: %s", error)
+        else:
+            log.info("Valkey was wiped: %d breakers are forced again", len(restored))
 
     def _read(self, names: Sequence[str]) -> list[BreakerStatus]:
         if not names:
@@ -109,7 +152,7 @@ class ValkeyBreakers:
     def _request(self, name: str, operation: str, **values: Any) -> tuple[list[str], str]:
         if self._clock is not None:
             values["now"] = self._clock()
-        return [_key(name), INDEX], json.dumps({"op": operation, "name": name} | values)
+        return [_key(name), INDEX, MARK], json.dumps({"op": operation, "name": name} | values)
 
 
 def _key(name: str) -> str:

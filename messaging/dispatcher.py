@@ -21,9 +21,25 @@ log = logging.getLogger(__name__)
 
 POOL_SIZE = 4
 TIMEOUT_S = 1.0
+# Where so many messages wait, each sent again would only make the line longer: nobody is idle who could take it.
+LONG_LINE = 1000
 COMPACT = (",", ":")
 # Lowest PostgreSQL priority of a band -> the band's Redis priority, where 0 goes first.
 BANDS = ((20, 0), (10, 2), (5, 5), (1, 8))
+
+
+Place = tuple[str, int]
+"""A queue and a Redis priority: one list in Valkey."""
+
+
+def place_of(step: ReadyStep) -> Place:
+    """Where a step's message goes."""
+    return step.queue, redis_priority(step.priority)
+
+
+def _is_sent_there(step: ReadyStep) -> bool:
+    """Whether an earlier message for the step went to the same place."""
+    return step.sent_as is not None and redis_priority(step.sent_as) == redis_priority(step.priority)
 
 
 def redis_priority(priority: int) -> int:
@@ -36,11 +52,15 @@ class CeleryDispatcher:
 
     After a failed send messages are dropped for a second; then one caller at a time tries the broker again and waits
     for it at most `TIMEOUT_S`.
+
+    A step that a message was sent for before gets another one only in another line, since it has aged, or where its
+    line is short. `withheld` are the places, a queue and a Redis priority, whose lines were too long.
     """
 
     def __init__(self, app: Celery) -> None:
         self.sent = 0
         self.dropped = 0
+        self.withheld: set[Place] = set()
         self._app = app
         self._origin = f"{os.getpid()}@{socket.gethostname()}"
         self._circuit = Circuit()
@@ -54,23 +74,51 @@ class CeleryDispatcher:
             return
         was_away = self._circuit.is_open
         try:
-            self._circuit.call(lambda: self._publish(steps))
+            sent = self._circuit.call(lambda: self._publish(steps))
         except Exception as error:  # kombu lets through what redis, sockets and pools raise; none may reach a step
             self.dropped += len(steps)
             if not was_away:
                 log.warning("broker unreachable, the sweep will send what is dropped now: %s", _one_line(error))
         else:
-            self.sent += len(steps)
+            self.sent += sent
             if was_away:
                 log.info("broker reachable again, %d messages were dropped so far", self.dropped)
 
-    def _publish(self, steps: Sequence[ReadyStep]) -> None:
-        messages = []
-        for step in steps:
-            priority = redis_priority(step.priority)
-            messages.append((step.queue, priority, self._message(step, priority)))
+    def drained(self) -> set[str]:
+        """The queues whose lines were too long and are not any more: what was withheld there may be lost.
+
+        Never raises.
+        """
+        if not self.withheld:
+            return set()
+        try:
+            short = self._circuit.call(self._short_again)
+        except Exception as error:  # as above
+            log.info("the length of queues is not known: %s", _one_line(error))
+            return set()
+        self.withheld -= short
+        return {queue for queue, _ in short}
+
+    def _short_again(self) -> set[Place]:
+        places = sorted(self.withheld)
         with self._connections().acquire(block=True, timeout=TIMEOUT_S) as connection:
-            connection.default_channel.push(messages)
+            lengths = connection.default_channel.lengths(places)
+        return {place for place, length in zip(places, lengths, strict=True) if length < LONG_LINE / 2}
+
+    def _publish(self, steps: Sequence[ReadyStep]) -> int:
+        again = sorted({place_of(step) for step in steps if _is_sent_there(step)})
+        with self._connections().acquire(block=True, timeout=TIMEOUT_S) as connection:
+            channel = connection.default_channel
+            lengths = channel.lengths(again) if again else []
+            full = {place for place, length in zip(again, lengths, strict=True) if length >= LONG_LINE}
+            self.withheld |= full
+            messages = [
+                (step.queue, redis_priority(step.priority), self._message(step, redis_priority(step.priority)))
+                for step in steps
+                if not (full and _is_sent_there(step) and place_of(step) in full)
+            ]
+            channel.push(messages)
+        return len(messages)
 
     def _message(self, step: ReadyStep, priority: int) -> str:
         """A task message of Celery's protocol 2 as its Redis transport has it, less what is null.

@@ -87,6 +87,14 @@ class Channel(RedisChannel):  # type: ignore[misc]
                     pipe.lpush(key, *of_key)
                 pipe.execute()
 
+    def lengths(self, places: Sequence[tuple[str, int]]) -> list[int]:
+        """How many messages wait in each place, a queue and a Redis priority, in one round trip. Raises as `push`."""
+        with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+            for queue, priority in places:
+                pipe.llen(self._q_for_pri(queue, priority))
+            lengths: list[int] = pipe.execute()
+        return lengths
+
     def put_back(self, messages: list[Any], *, last: bool = False) -> None:
         """Put messages into their queues again, to be fetched next, in one round trip. `last`: behind all others.
 

@@ -21,13 +21,18 @@ class Actor:
 
 @dataclass(frozen=True)
 class ReadyStep:
-    """A step that a message should be sent for. The message itself names only the run and the position."""
+    """A step that a message should be sent for. The message itself names only the run and the position.
+
+    `sent_as`: the priority of the message that was sent for it before, which may be lost or may still wait its turn.
+    None: none was sent since it became ready.
+    """
 
     run_id: str
     position: int
     action: str
     queue: str
     priority: int
+    sent_as: int | None = None
 
 
 class Dispatcher(Protocol):

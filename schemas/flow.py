@@ -82,7 +82,9 @@ class BreakerSpec(_Strict):
     minimum_calls: int = Field(10, ge=1, le=100_000, description="calls below which a share says nothing")
     recovery_s: float = Field(60.0, gt=0, le=86_400, description="seconds it stays open before it is probed")
     probes: int = Field(1, ge=1, le=100, description="calls at once while it is half-open, which must all succeed")
-    timeout_s: float | None = Field(None, gt=0, le=86_400, description="limit for one call; unset: the step's own")
+    timeout_s: float | None = Field(
+        None, gt=0, le=86_400, description="longest time for one call; the step's own limit holds as well"
+    )
     on_open: Literal["wait", "fail"] = Field(
         "wait", description="what a step does while it is open: wait, or fail at once and go by its `on_failure`"
     )

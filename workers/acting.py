@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -74,11 +75,18 @@ class Acting:
     gating: Gating
     action_settings: Mapping[str, Any]
 
-    def outcome(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome | Parked:
-        """What comes of the attempt; never raises. `Parked`: it has ended at a gate already."""
-        return judged(lambda: self._attempt(lease, token, emitter))
+    def outcome(
+        self, lease: Lease, token: CancelToken, emitter: Emitter, limit: Callable[[float], None] = lambda _seconds: None
+    ) -> Outcome | Parked:
+        """What comes of the attempt; never raises. `Parked`: it has ended at a gate already.
 
-    def _attempt(self, lease: Lease, token: CancelToken, emitter: Emitter) -> Outcome | Parked:
+        `limit` is told in how many seconds the attempt must be over, where that is sooner than its lease says.
+        """
+        return judged(lambda: self._attempt(lease, token, emitter, limit))
+
+    def _attempt(
+        self, lease: Lease, token: CancelToken, emitter: Emitter, limit: Callable[[float], None]
+    ) -> Outcome | Parked:
         scope = {
             "params": lease.run_params,
             "steps": lease.reads,
@@ -90,19 +98,27 @@ class Acting:
         if declared is None:
             raise Permanent(f"this worker knows no action {lease.action!r}; start it with the module that declares it")
         params = _parameters(declared, resolve(lease.params, scope))
-        context = self._context(lease, token, emitter, declared)
+        ends = [lease.taken_at + lease.timeout_s]
+
+        def limited(seconds: float) -> None:
+            ends.append(time.monotonic() + seconds)
+            limit(seconds)
 
         def act() -> Outcome:
+            deadline = lease.claimed_at + timedelta(seconds=min(ends) - lease.taken_at)
+            context = self._context(lease, token, emitter, declared, deadline)
             return self._succeeded(lease, declared.function(context, params))
 
         # A failure that our own request to stop brought about must not count against what the action depends on.
         def heeding() -> Outcome:
             return heed(token, lease.policy, judged(act))
 
-        return self.gating.outcome(lease, declared, params, scope, token, emitter.redactor, heeding, emitter.depends_on)
+        return self.gating.outcome(
+            lease, declared, params, scope, token, emitter.redactor, heeding, emitter.depends_on, limited
+        )
 
     def _context(
-        self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration
+        self, lease: Lease, token: CancelToken, emitter: Emitter, declared: ActionDeclaration, deadline: datetime
     ) -> ActionContext:
         return ActionContext(
             run_id=lease.run_id,
@@ -113,7 +129,7 @@ class Acting:
             restored=lease.checkpoint,
             written=lease.written,
             written_until=lease.written_until,
-            deadline=lease.claimed_at + timedelta(seconds=lease.timeout_s),
+            deadline=deadline,
             host=lease.host if declared.needs_host else None,
             settings=self.action_settings,
             services=emitter,

@@ -27,7 +27,7 @@ from schemas.statuses import RunKind, WaitReason
 
 _NOTHING = FlowSpec()
 _LOCK_PAUSES_S = (0.1, 0.2, 0.5, 1.0)
-# Each success of a step that waited on a breaker lets so many more go on: 1, 2, 4, 8 and so on.
+# Each success of a step that stood in line lets so many more go on that wait on its breaker: 1, 2, 4, 8 and so on.
 WAVE = 2
 
 
@@ -70,14 +70,19 @@ class Gating:
         redactor: Redactor,
         act: Callable[[], Outcome],
         depends_on: Callable[[str], None] = lambda _name: None,
+        limit: Callable[[float], None] = lambda _seconds: None,
     ) -> Outcome | Parked:
         """The outcome of `act` if every gate admits it; the gates that did learn how it went.
 
-        `depends_on` is told the name of the breaker that the step goes by, if it has one.
+        `depends_on` is told the name of the breaker that the step goes by, if it has one; `limit` in how many seconds
+        from now the attempt must be over, where that is sooner than it knows.
         """
         if self._is_free(lease, declared):
             return act()
         request = shown_safely(gate_request(lease, declared, params, scope, self.defaults), redactor)
+        if request.call_s < request.timeout_s:
+            # Before the breaker is asked: from then on it counts with the call being over by this time.
+            limit(request.call_s)
         passed: list[Admit] = []
         outcome: Outcome | Parked = Cancelled()
         began = False
@@ -94,8 +99,6 @@ class Gating:
                 if kept_out is not None:
                     outcome = kept_out
                     return outcome
-            if request.waited_on is not None and request.waited_on.startswith("throttle:"):
-                self.wake(request.waited_on, WAVE)
             began = True
             if request.breaker is not None:
                 depends_on(request.breaker.name)
@@ -107,6 +110,8 @@ class Gating:
             settled = Snoozed(WaitReason.LOCK, None) if refused or isinstance(outcome, Parked) else outcome
             for verdict in passed:
                 verdict.settle(settled)
+            for on in {verdict.wakes for verdict in passed if began and verdict.wakes is not None}:
+                self.wake(on, 1)
 
     def _is_free(self, lease: Lease, declared: ActionDeclaration) -> bool:
         """Whether nothing was asked for: most steps need not be looked at."""
@@ -167,7 +172,7 @@ def gate_request(
         priority=lease.priority,
         timeout_s=lease.timeout_s,
         kind=lease.kind,
-        waited_on=lease.waited_on,
+        came_from=lease.came_from,
         failures=lease.failures,
         retry=lease.policy.retry,
         breaker=breaker,

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -21,11 +22,13 @@ from messaging.stream import EventStream
 from messaging.traced import tell_of_starts, traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.alert_watch import AlertWatch
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.metrics import Metrics
 from orchestration.engine.runs import Runs
 from orchestration.engine.sweep import SilentOwner, Sweep
 from orchestration.engine.waking import BATCH
+from orchestration.engine.waves import Waves
 from orchestration.errors import StoreUnavailable, StreamUnavailable
 from orchestration.gates.breaker import BreakerStatus
 from orchestration.store.database import Database
@@ -43,6 +46,7 @@ PURGE_EVERY_S = 60.0
 NOTE_EVERY_S = 60.0
 COUNT_EVERY_S = 10.0
 LOOK_EVERY_S = 10.0
+ORDERS_EVERY_S = 10.0
 BREAKERS_LOOKED_AT = 500
 # For how many intervals an election holds: a dead or frozen janitor is replaced after that long.
 HOLD = 1.5
@@ -60,14 +64,16 @@ class Janitor:
         self.settings = settings
         self.stopping = threading.Event()
         database = database or Database(settings.database_url, name="perdure-janitor", size=1)
-        dispatcher = traced(CeleryDispatcher(make_celery(settings.redis_url)), tracing)
-        parts = (database, dispatcher, EventStream(settings.redis_url))
+        self._dispatcher = CeleryDispatcher(make_celery(settings.redis_url))
+        parts = (database, traced(self._dispatcher, tracing), EventStream(settings.redis_url))
         self.sweep = Sweep(*parts, lease_s=settings.lease_s, resend_s=settings.resend_s)
         self._hosts = Hosts(database)
         self._exports = Exports(settings, database)
         self._metrics = Metrics(database)
         runs = Runs(*parts, load_actions(), resend_s=settings.resend_s, on_started=tell_of_starts(tracing))
         self._breakers = ValkeyBreakers(settings.redis_url)
+        self._orders = BreakerOrders(database)
+        self._waves = Waves(self.sweep, self._breakers_of)
         self._alerts = AlertWatch(
             runs,
             self._breakers_now,
@@ -84,7 +90,7 @@ class Janitor:
         self._suspects: dict[str, tuple[float, str]] = {}
         self._purged_at = time.monotonic()
         self._noted_at = -math.inf
-        self._counted_at = self._trimmed_at = self._looked_at = -math.inf
+        self._counted_at = self._trimmed_at = self._looked_at = self._obeyed_at = -math.inf
 
     def run(self) -> None:
         """Sweep as long as this is the elected janitor; otherwise stand for election now and then."""
@@ -106,7 +112,10 @@ class Janitor:
         """One round; answers the seconds until the next."""
         now = time.monotonic()
         self._look_at_broker()
-        sent = self.sweep.lines()
+        self._keep_orders(now)
+        for queue in self._dispatcher.drained():
+            self.sweep.resend_queue(queue)
+        sent = self.sweep.lines() + self._waves.release()
         if now >= self._trust_absence_at:
             self.sweep.expired()
         self._end_dead_workers(now)
@@ -138,9 +147,9 @@ class Janitor:
             self._noted_at = now
 
     def _purge(self, now: float) -> None:
-        if self.settings.retention_days == 0 or now - self._purged_at < PURGE_EVERY_S:
+        if now - self._purged_at < PURGE_EVERY_S:
             return
-        if self.sweep.purge(self.settings.retention_days) < BATCH:
+        if self.sweep.purge(self.settings.retention_days or None) < BATCH:
             self._purged_at = now
 
     def _count(self, now: float) -> None:
@@ -150,6 +159,7 @@ class Janitor:
         if now - self._trimmed_at >= PURGE_EVERY_S and not self._metrics.trim():
             self._trimmed_at = now
             self._alerts.alerts.trim()
+            self._orders.trim()
 
     def _look(self, now: float) -> None:
         """Look whether somebody should be told that something is wrong. Not while absence proves nothing."""
@@ -164,11 +174,29 @@ class Janitor:
             log.exception("alerts were not looked at")
 
     def _breakers_now(self) -> list[BreakerStatus] | None:
+        return self._unless_away(lambda: self._breakers.all(BREAKERS_LOOKED_AT))
+
+    def _breakers_of(self, names: Sequence[str]) -> list[BreakerStatus] | None:
+        return self._unless_away(lambda: self._breakers.some(names))
+
+    def _unless_away(self, read: Callable[[], list[BreakerStatus]]) -> list[BreakerStatus] | None:
         try:
             # A server that is frozen would cost each look the time limit.
-            return None if self._broker_was_away else self._breakers.all(BREAKERS_LOOKED_AT)
+            return None if self._broker_was_away else read()
         except StreamUnavailable:
             return None
+
+    def _keep_orders(self, now: float) -> None:
+        """See that breakers are what people have said they are to be, also after half of what Valkey holds was lost."""
+        if self._broker_was_away or now - self._obeyed_at < ORDERS_EVERY_S:
+            return
+        self._obeyed_at = now
+        try:
+            put_right = self._breakers.obey(self._orders.known())
+        except StreamUnavailable:
+            return
+        if put_right:
+            log.info("breakers are what people said again", extra={"breakers": put_right[:20]})
 
     def _end_dead_workers(self, now: float) -> None:
         """Two looks and two signs: the session lock is gone, and the process is gone or has missed its beats."""
@@ -198,7 +226,7 @@ class Janitor:
             return
         if not known or self._broker_was_away:
             # Remembered until it is done: PostgreSQL may be away as well.
-            self._broker_was_away = True
+            self._broker_was_away, self._obeyed_at = True, -math.inf
             sent = self.sweep.resend_all()
             self._broker_was_away = False
             if sent:

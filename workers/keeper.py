@@ -166,6 +166,10 @@ class Keeper:
                 self._watch(client, message)
             case {"t": "drop", "held": [run, position, attempt]}:
                 client.watches.pop(Held(run, position, attempt), None)
+            case {"t": "limit", "held": [run, position, attempt], "seconds": float(seconds) | int(seconds)}:
+                watch = client.watches.get(Held(run, position, attempt))
+                if watch is not None:
+                    watch.deadline = min(watch.deadline, time.monotonic() + seconds)
             case {"t": "drain", "seconds": float(seconds) | int(seconds)} if self.drain_at is None:
                 self.drain_at = time.monotonic() + seconds
                 for other in self.clients.values():

@@ -67,6 +67,10 @@ class KeeperClient:
         self._send(message)
         return held
 
+    def limit(self, held: Held, seconds: float) -> None:
+        """Move the attempt's deadline to `seconds` from now, where that is sooner."""
+        self._send({"t": "limit", "held": [held.run, held.position, held.attempt], "seconds": seconds})
+
     def drop(self, held: Held) -> None:
         """The attempt has ended."""
         self._tokens.pop(held, None)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from billiard import current_process
 from celery import Celery, bootsteps, signals
 
-from orchestration.engine.planning import INTERACTIVE_QUEUE
+from orchestration.engine.planning import INTERACTIVE_QUEUES
 from orchestration.gates.load import LoadGate
 from settings import ROOT, Settings
 from workers.host_board import HostBoard, SharedPlaces
@@ -89,7 +89,7 @@ class Lifecycle:
             self._slots = slots or os.cpu_count() or 1
             self._start_keeper({"pool": pool, "concurrency": slots, "queues": queues})
             self._process = self._make_process("main", threads)
-            if pool != "prefork" and INTERACTIVE_QUEUE in queues:
+            if pool != "prefork" and not set(queues).isdisjoint(INTERACTIVE_QUEUES.values()):
                 self._process.prepare_models()
 
     def _on_child(self, **_: Any) -> None:
@@ -124,7 +124,6 @@ class Lifecycle:
             SharedPlaces(self.board, index),
             host=socket.gethostname(),
             most=max(1, int(self._slots * self.settings.load_share)),
-            wait_s=self.settings.throttle_wait_ms / 1000,
         )
 
     def _on_shutting_down(self, **_: Any) -> None:

@@ -21,9 +21,9 @@ from messaging.traced import traced
 from orchestration.actions.registry import load_actions
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.breaker_history import BreakerHistory
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.locks import Locks
 from orchestration.gates import BreakerGate, RateLimitGate
-from orchestration.gates.breaker import BreakerState, Change
 from orchestration.gates.load import LoadGate
 from orchestration.gates.retry_budget import RetryBudgetGate
 from orchestration.models.registry import ModelRegistry
@@ -123,6 +123,7 @@ class WorkerProcess:
             meter=self.meter,
             traces=AttemptTraces(tracing) if tracing is not None else None,
             text_pace=TextPace(settings.chat_store_s, settings.chat_store_tokens),
+            load_gate=load_gate,
         )
 
     def attempt(self, run_id: str, position: int) -> None:
@@ -170,19 +171,19 @@ def model_registry(settings: Settings) -> ModelRegistry:
 def gating(settings: Settings, attempts: Attempts, load_gate: LoadGate) -> Gating:
     """The gates, cheapest first."""
     history = BreakerHistory(attempts.database)
-
-    def breaker_changed(change: Change) -> None:
-        if change.after is BreakerState.CLOSED:
-            attempts.wake_waiting(f"breaker:{change.name}", WAVE)
-        history.note(change)
-
+    breakers = ValkeyBreakers(settings.redis_url, orders=BreakerOrders(attempts.database).known)
     return Gating(
         (
             load_gate,
             RetryBudgetGate(
                 ValkeyRetryBudgets(settings.redis_url, ratio=settings.retry_ratio, reserve=settings.retry_reserve)
             ),
-            BreakerGate(ValkeyBreakers(settings.redis_url), breaker_changed),
+            BreakerGate(
+                breakers,
+                history.note,
+                lambda on: attempts.wake_waiting(on, WAVE),
+                stop_grace_s=settings.stop_grace_s,
+            ),
             RateLimitGate(ValkeyRateLimits(settings.redis_url)),
         ),
         Locks(attempts),

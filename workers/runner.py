@@ -15,13 +15,13 @@ from orchestration.core.storable import storable_text
 from orchestration.engine.attempts import Attempts, Finished
 from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
+from orchestration.gates.load import LoadGate
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from schemas.json import JsonObject
-from schemas.statuses import AttemptOutcome
 from workers.acting import Acting
 from workers.emitter import Emitter, Flusher
-from workers.gating import WAVE, Parked
+from workers.gating import Parked
 from workers.keeper_client import KeeperClient
 from workers.resources import Meter
 from workers.task_events import TaskEvents
@@ -75,9 +75,13 @@ class Runner:
     meter: Meter = field(default_factory=lambda: Meter(alone=False))
     traces: AttemptTraces | None = None
     text_pace: TextPace = PACE
+    load_gate: LoadGate | None = None
 
     def attempt(self, run_id: str, position: int) -> None:
-        """Try the step that a message named. Does nothing when there is nothing to claim."""
+        """Try the step that a message named. Does nothing when there is nothing to claim, or others should have it."""
+        gate = self.load_gate
+        if gate is not None and gate.is_full() and self.attempts.leave_to_others(run_id, position, gate.host):
+            return
         lease = self._claim(run_id, position)
         if lease is None:
             return
@@ -149,7 +153,9 @@ class Runner:
             emitter = Emitter(lease, *told, self.flusher, self.secrets, redactor, self.text_pace)
             measured = self.meter.begin()
             try:
-                outcome = self.acting.outcome(lease, taken.token, emitter)
+                outcome = self.acting.outcome(
+                    lease, taken.token, emitter, lambda seconds: self.keeper.limit(taken.held, seconds)
+                )
             finally:
                 used = self.meter.end(measured, counted=emitter.counted, agent=emitter.agent)
             self._fault("acted", lease)
@@ -172,8 +178,6 @@ class Runner:
             self.attempts.tell(finished)
             if used is not None:
                 log.info("attempt ended", extra={"outcome": finished.decision.outcome.value} | used)
-            if finished.decision.outcome is AttemptOutcome.COMPLETED and (lease.waited_on or "").startswith("breaker:"):
-                self.attempts.wake_waiting(lease.waited_on or "", WAVE)
             self._fault("dispatched", lease)
         self._fault("before_ack", lease)
         return following
@@ -201,7 +205,9 @@ class Runner:
         while True:
             asked = time.monotonic()
             # Once only: when its answer is lost, what it claimed is handed back.
-            hand_over = not tries and asked < slice_ends and not self.keeper.draining.is_set()
+            hand_over = (
+                not tries and asked < slice_ends and not self.keeper.draining.is_set() and not self._leaves(lease)
+            )
             try:
                 finished = self.attempts.commit(lease, outcome, hand_over=hand_over, resources=used)
             except LeaseLost as lost:
@@ -232,6 +238,10 @@ class Runner:
                     self.keeper.unheard(lease.run_id, finished.next.position)
                     finished = replace(finished, next=None)
                 return finished
+
+    def _leaves(self, lease: Lease) -> bool:
+        """Whether what comes next in this run had better go to another host."""
+        return self.load_gate is not None and lease.kind.is_background and self.load_gate.is_full()
 
     def _fault(self, point: str, lease: Lease) -> None:
         self.fault_hook(point, lease.run_id, lease.key)

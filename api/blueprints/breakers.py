@@ -18,6 +18,7 @@ from api.refusal import Refusal
 from api.services import current_services
 from messaging.breakers import ValkeyBreakers
 from orchestration.engine.breaker_history import MAX_PAGE, BreakerHistory
+from orchestration.engine.breaker_orders import BreakerOrders
 from orchestration.engine.waking import Waking
 from orchestration.gates.breaker import BreakerState, BreakerStatus, Change
 from schemas.answers.metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
@@ -97,7 +98,7 @@ def changes(query: ChangesQuery) -> Response:
 @requires(Role.ADMIN)
 @audited("breaker.reset")
 def reset(body: ResetBody) -> Response:
-    """Close one breaker or all, forget their failures, and let what waited go on."""
+    """Close one breaker or all, forget their failures, and let what waited go on, also on one that nobody knows."""
     return _reset(body.name)
 
 
@@ -127,11 +128,15 @@ def reset_by_get(query: ResetQuery) -> Response:
 def force(body: ForceBody) -> Response:
     """Keep a breaker open or closed until it is reset, or leave it to itself again."""
     audit_target(f"{body.name}: {body.state}")
-    store, why = _store(), f"by {current_actor().name}"
+    store, orders, actor = _store(), _orders(), current_actor().name
+    why = f"by {actor}"
     if body.state == "auto":
-        _known(body.name)
+        if not orders.leave(body.name, actor=actor):
+            _known(body.name)
         change = store.clear(body.name, why=f"left to itself {why}")
     else:
+        # First where it lasts: while Valkey is away the order is kept, and holds as soon as it is back.
+        orders.give(body.name, body.state, actor=actor)
         change = store.force(body.name, BreakerState(body.state), why=f"forced {body.state} {why}")
     made = [change] if change is not None else []
     woken = _told(made, wake=[body.name] if body.state != "open" else [])
@@ -139,14 +144,16 @@ def force(body: ForceBody) -> Response:
 
 
 def _reset(name: str | None) -> Response:
-    store, why = _store(), f"reset by {current_actor().name}"
+    store, orders, why = _store(), _orders(), f"reset by {current_actor().name}"
     audit_target(name or "all")
+    was_forced = orders.leave(name, actor=current_actor().name)
     if name is not None:
-        _known(name)
+        if not was_forced and not orders.is_awaited(name):
+            _known(name)
         change = store.reset(name, why=why)
         names, made = [name], [change] if change is not None else []
     else:
-        names = [breaker.name for breaker in store.all()]
+        names = list({*(breaker.name for breaker in store.all()), *orders.awaited()})
         made = store.reset_all(why=why)
     woken = _told(made, wake=names)
     return _done("all breakers were reset" if name is None else f"breaker {name} was reset", made, woken)
@@ -179,6 +186,10 @@ def _known(name: str) -> BreakerStatus:
             mend="GET /api/orchestration/circuit-breakers lists them",
         )
     return found
+
+
+def _orders() -> BreakerOrders:
+    return BreakerOrders(current_services().database)
 
 
 def _store() -> ValkeyBreakers:

@@ -141,6 +141,16 @@ class Attempts:
         """Let the next `count` steps go on that wait on a breaker, or for room on a host. The sweep finds them, too."""
         self._wake(lambda: self.waking.waiting(on, count))
 
+    def leave_to_others(self, run_id: str, position: int, host: str) -> bool:
+        """Leave a ready step of the background to another host that has room; False where there is none to take it.
+
+        It stays ready, and its message is sent again after a pause that grows: a step that comes back is left again.
+        """
+        try:
+            return bool(self.database.call("SELECT leave_to_others(%s, %s, %s)", run_id, position, host))
+        except StoreUnavailable:  # then it cannot be claimed either
+            return False
+
     def heartbeat(self, owner: str, held: Sequence[Held]) -> dict[Held, Answer]:
         """Renew the leases of one worker in one round trip, and learn which attempts should stop or are lost.
 

@@ -63,6 +63,7 @@ class Lease:
     flow: JsonObject | None
     run_locks: JsonObject | None
     waited_on: str | None
+    came_from: str | None
     began_at: datetime
     taken_at: float = field(default_factory=time.monotonic, compare=False)
     written_until: str = ""
@@ -154,6 +155,7 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         reads=step["reads"] or {},
         flow=policy.get("flow"),
         waited_on=step["waited_on"],
+        came_from=step["came_from"],
         began_at=datetime.fromisoformat(step["began_at"]),
         **of_run,
     )

@@ -25,9 +25,14 @@ from schemas.workflow import StepSpec, WorkflowSpec
 MAX_PARAMS_BYTES = 256 * 1024
 MAX_RUN_PARAMS_BYTES = 256 * 1024
 MAX_METADATA_BYTES = 16 * 1024
-# Queues of the bundled I/O worker. Those that an action names by itself may be for special hosts.
-IO_QUEUES = frozenset({"default", "ssh", "http"})
-INTERACTIVE_QUEUE = "interactive"
+# Where steps of interactive runs wait, by where others do: the queues of the bundled workers. Those that an action
+# names by itself may be for special hosts.
+INTERACTIVE_QUEUES = {
+    "default": "interactive",
+    "ssh": "interactive",
+    "http": "interactive",
+    "killable": "killable-interactive",
+}
 FLOW_FIELDS = frozenset(FlowSpec.model_fields)
 Actions = Mapping[str, ActionDeclaration]
 
@@ -117,7 +122,7 @@ def step_row(
         "retry": _retry(step.retry or declared.retry),
         "on_failure": step.on_failure if isinstance(step.on_failure, str) else _as_sent(step.on_failure),
         "on_lost": step.on_lost or ("retry" if declared.idempotent else "fail"),
-        "timeout_s": step.timeout_s or (step.breaker and step.breaker.timeout_s) or declared.timeout_s,
+        "timeout_s": step.timeout_s or declared.timeout_s,
     }
     if planned.when:
         policy["when"] = planned.when
@@ -148,7 +153,7 @@ def step_row(
 
 def queue_of(declared: ActionDeclaration, kind: RunKind) -> str:
     """Where a step waits for a worker: what somebody sits in front of never stands behind what nobody waits for."""
-    return INTERACTIVE_QUEUE if kind is RunKind.INTERACTIVE and declared.queue in IO_QUEUES else declared.queue
+    return INTERACTIVE_QUEUES.get(declared.queue, declared.queue) if kind is RunKind.INTERACTIVE else declared.queue
 
 
 def fingerprint(document: Any) -> str:

@@ -24,6 +24,8 @@ from schemas.statuses import RunStatus
 
 log = logging.getLogger("perdure.sweep")
 
+RESENT_AT_ONCE = 1000
+
 
 @dataclass(frozen=True)
 class SilentOwner:
@@ -69,6 +71,10 @@ class Sweep(Waking):
         """After the broker lost its messages: every ready step is due now."""
         return int(self.database.call("SELECT resend_all()"))
 
+    def resend_queue(self, queue: str) -> int:
+        """The next ready steps of a queue that were sent before are due now; how many."""
+        return int(self.database.call("SELECT resend_queue(%s, %s)", queue, RESENT_AT_ONCE))
+
     def expired(self) -> int:
         """End attempts whose lease ran out; how many."""
         rows = self.database.call("SELECT attempts_held(NULL, %s)", BATCH)
@@ -95,14 +101,14 @@ class Sweep(Waking):
         rows = self.database.call("SELECT attempts_of(%s, %s, %s)", owner, run_id, position)
         return [Held(row["run"], row["position"], row["attempt"]) for row in rows]
 
-    def purge(self, older_than_days: float) -> int:
-        """Delete a batch of runs that ended long ago, and of results that may stand in no more; how many runs."""
+    def purge(self, older_than_days: float | None) -> int:
+        """Delete a batch of runs that ended long ago; how many. With None runs are kept for ever.
+
+        And of what else has had its time: results that may stand in no more, keys of starts, workers, records.
+        """
         self.cached.purge()
-        return int(
-            self.database.call(
-                "SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", older_than_days * 86_400, BATCH
-            )
-        )
+        seconds = None if older_than_days is None else older_than_days * 86_400
+        return int(self.database.call("SELECT purge_runs(clock_now() - make_interval(secs => %s), %s)", seconds, BATCH))
 
     def note_lost_workers(self) -> None:
         """Note which workers have no session, and since when; one that had none for a day counts as ended."""

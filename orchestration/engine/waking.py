@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestration.ports import Dispatcher, EventSink, ReadyStep
-from orchestration.store.database import Database
+from orchestration.store.database import Database, as_jsonb
 from schemas.events import StepEvent
 from schemas.json import JsonObject
 from schemas.statuses import StepStatus
@@ -35,7 +35,15 @@ class Waking:
 
     def waiting(self, on: str, count: int) -> int:
         """The same, after waking the next `count` that wait on this breaker, or for room on this host."""
-        return self._send(self.database.call("SELECT wake_waiting(%s, %s, %s, %s)", on, count, BATCH, self.resend_s))
+        return self.waves({on: count})
+
+    def waves(self, waves: Mapping[str, int]) -> int:
+        """The same for several lines: how many each."""
+        if not waves:
+            return 0
+        return self._send(
+            self.database.call("SELECT wake_waves(%s, %s, %s)", as_jsonb(dict(waves)), BATCH, self.resend_s)
+        )
 
     def _send(self, rows: Sequence[JsonObject]) -> int:
         self.dispatcher.send(
@@ -46,6 +54,7 @@ class Waking:
                     r["action"],
                     r["queue"],
                     aged_priority(r["priority"], r["sends"], self.resend_s),
+                    aged_priority(r["priority"], r["sends"] - 1, self.resend_s) if r["sends"] else None,
                 )
                 for r in rows
             ]

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 Report = Literal["ok", "failed", "unknown"]
 BREAKER_OPEN = "breaker_open"
-# An attempt that runs into its time limit is given some seconds to stop before it can be reported.
-PROBE_GRACE_S = 5.0
+# On top of what an attempt at its time limit has for stopping: to report, and to be killed.
+REPORT_S = 5.0
 # These speak of our own house, whatever the attempt had done by then.
 NO_NEWS = frozenset({"outcome_unknown", "store_unavailable", "lease_lost", "worker_lost", "lock_timeout", BREAKER_OPEN})
 
@@ -99,19 +99,34 @@ class BreakerStore(Protocol):
 
 
 class BreakerGate:
-    """Guards what steps depend on. `on_change` is told of every change that a call of this gate brought about."""
+    """Guards what steps depend on.
 
-    def __init__(self, store: BreakerStore, on_change: Callable[[Change], None] = lambda _change: None) -> None:
+    on_change: told of every change that a call of this gate brought about.
+    stop_grace_s: how long an attempt that ran into its time limit has before it is ended.
+    wake: lets the next steps go on that wait on the same, the argument names what. Called for each answer of the
+        dependency that a step got who had stood in line somewhere, and when the breaker closes.
+    """
+
+    def __init__(
+        self,
+        store: BreakerStore,
+        on_change: Callable[[Change], None] = lambda _change: None,
+        wake: Callable[[str], None] = lambda _on: None,
+        *,
+        stop_grace_s: float = 0.0,
+    ) -> None:
         self.store = store
         self.on_change = on_change
+        self.wake = wake
+        self._stop_grace_s = stop_grace_s
 
     def admit(self, request: GateRequest) -> Verdict:
         """Admit; or, while the breaker is open, wait until it may be probed or refuse, as the step says."""
         spec = request.breaker
         if spec is None:
             return Admit()
-        limit_s = min(request.timeout_s, spec.timeout_s or request.timeout_s)
-        answer = self.store.acquire(spec, probe_s=limit_s + PROBE_GRACE_S)
+        # No sooner than the call is over, whatever it does: there shall not be one probe more than the breaker says.
+        answer = self.store.acquire(spec, probe_s=request.call_s + self._stop_grace_s + REPORT_S)
         self._tell(answer.change)
         if isinstance(answer, Refused):
             return _kept_out(spec, answer.seconds)
@@ -121,9 +136,19 @@ class BreakerGate:
             if report == "unknown" and not answer.probe:
                 return  # there is nothing to give back, nor to learn
             code = outcome.error.code if isinstance(outcome, Failed) else ""
-            self._tell(self.store.report(spec, answer.token, report, code=code))
+            change = self.store.report(spec, answer.token, report, code=code)
+            self._tell(change)
+            has_closed = change is not None and change.after is BreakerState.CLOSED
+            if has_closed or (report == "ok" and request.came_from is not None):
+                self._wake(f"breaker:{spec.name}")
 
         return Admit(settle)
+
+    def _wake(self, on: str) -> None:
+        try:
+            self.wake(on)
+        except Exception:  # the sweep wakes them as well
+            log.exception("nobody woken", extra={"on": on})
 
     def _tell(self, change: Change | None) -> None:
         if change is None:

@@ -18,7 +18,7 @@ class GateRequest:
 
     asker: names the step, the same for all of its attempts.
     timeout_s: how long the attempt may take at most.
-    waited_on: what the step waited for before this attempt, None for nothing.
+    came_from: the line of a breaker or a host that the step stood in and has not run since, such as `breaker:openai`.
     failures: those of earlier attempts; more than none means that this one is a retry.
     retry: how the step is retried, for a gate that makes a retry wait longer.
     """
@@ -27,7 +27,7 @@ class GateRequest:
     priority: int
     timeout_s: float
     kind: RunKind = RunKind.WORKFLOW
-    waited_on: str | None = None
+    came_from: str | None = None
     failures: int = 0
     retry: RetryPolicy | None = None
     breaker: BreakerSpec | None = None
@@ -35,6 +35,12 @@ class GateRequest:
     locks: tuple[LockSpec, ...] = ()
     concurrency: tuple[ConcurrencySpec, ...] = ()
     lock_wait_s: float | None = None
+
+    @property
+    def call_s(self) -> float:
+        """How long the call may take at most from now on: the sooner of the attempt's limit and its breaker's."""
+        of_breaker = self.breaker.timeout_s if self.breaker is not None else None
+        return min(self.timeout_s, of_breaker if of_breaker is not None else self.timeout_s)
 
 
 def _nothing(_outcome: Outcome) -> None:
@@ -46,9 +52,11 @@ class Admit:
     """The step may run. `settle` is called with its outcome, so that a gate can learn from it or give back.
 
     Where a later gate made the step wait, the outcome is a `Snoozed`.
+    wakes: a line of which the next may go on once the step has run; None: nobody waits for its end.
     """
 
     settle: Callable[[Outcome], None] = field(default=_nothing)
+    wakes: str | None = None
 
 
 @dataclass(frozen=True)

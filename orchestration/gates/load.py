@@ -21,7 +21,9 @@ MARGIN = 0.05
 SUSTAINED = 3
 # A disk that has this much left is not full, however large a share that is.
 PLENTY_OF_DISK_BYTES = 20 * 1024**3
-# Those who were kept out come back one after another.
+# Who was kept out is called when there is room. When nobody is there to call it asks again: so much later, and one
+# after another.
+ASKS_AGAIN_S = 600.0
 SPACING_S = 0.5
 
 
@@ -119,14 +121,12 @@ class LoadGate:
 
     load: the last judgement of this host.
     most: how many background steps this worker may run at once while the load is high.
-    wait_s: after how long a step that was kept out asks again.
     """
 
     load: Callable[[], Load]
     places: Places
     host: str
     most: int
-    wait_s: float
     on: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +146,13 @@ class LoadGate:
         def settle(_outcome: Outcome) -> None:
             give_back()
 
-        return Admit(settle)
+        # Its place is free once it has run: here, or on the host that it could not run on.
+        called_from = request.came_from if (request.came_from or "").startswith("throttle:") else None
+        return Admit(settle, self.on if load.level is Level.HIGH else called_from)
+
+    def is_full(self) -> bool:
+        """Whether this host begins no background work now."""
+        return self.load().level is Level.CRITICAL
 
     def _wait(self, load: Load) -> Wait:
-        return Wait(WaitReason.THROTTLED, self.wait_s, on=self.on, spacing_s=SPACING_S, message=load.reason)
+        return Wait(WaitReason.THROTTLED, ASKS_AGAIN_S, on=self.on, spacing_s=SPACING_S, message=load.reason)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from orchestration.core.decide import Failed, Outcome, Snoozed
 from orchestration.gates.gate import Admit, GateRequest, Verdict, Wait
-from schemas.flow import RateLimitSpec
+from schemas.flow import KIND_PREFIX, RateLimitSpec
 from schemas.statuses import WaitReason
 
 # What a full bucket may add to the attempts of `WINDOW_S`, as a share of them.
@@ -115,7 +115,11 @@ class RateLimitStore(Protocol):
 
 
 class RateLimitGate:
-    """Holds steps to the rates they name. The first limit of a request is that of what the step calls."""
+    """Holds steps to the rates they name.
+
+    The first limit of a request is that of what the step calls; that of the run's kind never is: what one server asks
+    of its callers is no news for all others of the kind.
+    """
 
     def __init__(self, store: RateLimitStore, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.store = store
@@ -140,14 +144,16 @@ class RateLimitGate:
         if answer.seconds > 0:
             self._sleep(answer.seconds)
 
+        called = next((pace for pace in paces if not pace[0].startswith(KIND_PREFIX)), None)
+
         def settle(outcome: Outcome) -> None:
             match outcome:
                 case Snoozed(reason) if reason in GATE_REASONS and answer.rank is not None:
                     self.store.give_back(request.asker, answer.rank, paces)
-                case Failed(after_s=float() | int() as after_s):
-                    self.store.block(*paces[0], min(after_s, LONGEST_BLOCK_S))
-                case Failed(error) if error.details.get("status") == TOO_MANY_REQUESTS:
-                    self.store.report_hit(*paces[0])
+                case Failed(after_s=float() | int() as after_s) if called is not None:
+                    self.store.block(*called, min(after_s, LONGEST_BLOCK_S))
+                case Failed(error) if called is not None and error.details.get("status") == TOO_MANY_REQUESTS:
+                    self.store.report_hit(*called)
                 case _:
                     pass
 

@@ -18,6 +18,7 @@ from orchestration.core.backoff import backoff_s
 from orchestration.core.decide import Outcome, Snoozed
 from orchestration.gates.gate import Admit, GateRequest, Verdict, Wait
 from orchestration.gates.rate_limit import GATE_REASONS
+from schemas.flow import KIND_PREFIX
 from schemas.retry import RetryPolicy
 from schemas.statuses import WaitReason
 
@@ -91,4 +92,4 @@ def dependency(request: GateRequest) -> str | None:
     """What the step depends on: its breaker's name, or that of its first rate limit, those of kinds of runs aside."""
     if request.breaker is not None:
         return request.breaker.name
-    return next((rate.name for rate in request.rate_limits if not rate.name.startswith("kind:")), None)
+    return next((rate.name for rate in request.rate_limits if not rate.name.startswith(KIND_PREFIX)), None)

@@ -173,6 +173,13 @@ INVARIANTS = {
          WHERE s.status = 'waiting' AND s.waiting_for = 'lock' AND s.due_at IS NULL AND NOT s.held
            AND NOT EXISTS (SELECT FROM lock_requests q
                             WHERE q.run_id = s.run_id AND q.position = s.position AND NOT q.held)""",
+    "who is left out of a line stands in another, where its time is counted": """
+        SELECT q.key, q.run_id, q.position, q.kept_out_by FROM lock_requests q JOIN steps s USING (run_id, position)
+         WHERE NOT q.held AND q.kept_out_by <> '' AND q.key <> q.kept_out_by
+           AND s.status = 'waiting' AND s.waiting_for = 'lock'
+           AND NOT EXISTS (SELECT FROM lock_requests o WHERE o.run_id = q.run_id AND o.position = q.position
+                              AND o.key = q.kept_out_by AND o.kept_out_by = o.key AND NOT o.held
+                              AND o.in_line_since IS NOT NULL)""",
     "a lock is held by a step in progress, or by a run that is not finished": """
         SELECT q.key, q.run_id, q.position FROM lock_requests q JOIN steps s USING (run_id, position)
           JOIN runs r ON r.id = q.run_id

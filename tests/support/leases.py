@@ -53,6 +53,7 @@ def make_lease(**changes: Any) -> Lease:
         "flow": None,
         "run_locks": None,
         "waited_on": None,
+        "came_from": None,
         "began_at": datetime(2030, 1, 1, tzinfo=UTC),
     }
     return Lease(**fields | changes)

@@ -55,6 +55,15 @@ def test_ids_are_fields() -> None:
     }
 
 
+def test_what_celery_says_of_a_message_has_the_ids_of_its_step() -> None:
+    said = {"name": "celery.app.trace", "data": {"id": "a.b.run.17.0f0f0f0f", "args": "('x', 1)"}}
+    assert line("Task t succeeded", **said).endswith(
+        f"celery.app.trace: Task t succeeded run_id=a.b.run position=17 trace_id={trace_id_of('a.b.run')}"
+    )
+    for other in ({"id": "1f-2e"}, {"id": "a.b.c"}, {}, None):
+        assert "run_id" not in document("Task t succeeded", **{**said, "data": other})
+
+
 def test_what_concerns_a_run_has_its_trace_id() -> None:
     assert line("run started", run_id="r1").endswith(f"run_id=r1 trace_id={trace_id_of('r1')}")
     assert document("run started", run_id="r1", trace_id="of a client")["trace_id"] == "of a client"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 from pydantic import BaseModel
 from werkzeug.test import TestResponse
@@ -14,8 +15,10 @@ from api.services import Services
 from messaging.breakers import ValkeyBreakers
 from orchestration.core.decide import Snoozed
 from orchestration.engine.breaker_history import BreakerHistory
-from orchestration.gates.breaker import BreakerState, Change
+from orchestration.engine.breaker_orders import BreakerOrders
+from orchestration.gates.breaker import BreakerState, Change, Passed, Refused
 from schemas.answers.metrics import BreakerAnswer, BreakerChangesAnswer, BreakersAnswer, BreakersResetAnswer
+from schemas.flow import BreakerSpec
 from schemas.statuses import WaitReason
 from tests.api.workflow.conftest import Worker
 from tests.api.workflow.test_controls import start
@@ -115,6 +118,39 @@ def test_only_admins_change_breakers(operator: FlaskClient, viewer: FlaskClient,
     status = opened.one("openai")
     assert status is not None
     assert status.state is BreakerState.OPEN
+
+
+def test_a_reset_wakes_who_waits_on_a_breaker_that_a_wipe_took(
+    admin: FlaskClient, operator: FlaskClient, worker: Worker, recorder: Recorder, opened: ValkeyBreakers,
+    services: Services,
+) -> None:  # fmt: skip
+    for on in ("breaker:openai", "breaker:other", "rate:zulu"):
+        park(operator, worker, on)
+    with redis.Redis.from_url(services.redis_url) as valkey:
+        valkey.flushdb()
+    recorder.sent.clear()
+    assert read(BreakersResetAnswer, admin.post(f"{BREAKERS}/reset", json={"name": "openai"})).woken == 1
+    assert read(BreakersResetAnswer, admin.post(f"{BREAKERS}/reset", json={})).woken == 1
+    assert len(recorder.sent) == 2
+
+
+@pytest.mark.parametrize("end", ["auto", "reset"])
+def test_what_was_forced_outlives_a_wipe_until_somebody_says_otherwise(
+    admin: FlaskClient, services: Services, end: str
+) -> None:
+    spec = BreakerSpec(name="new")
+    assert admin.post(f"{BREAKERS}/force", json={"name": "new", "state": "open"}).status_code == 200
+    worker = ValkeyBreakers(services.redis_url, orders=BreakerOrders(services.database).known)
+    with redis.Redis.from_url(services.redis_url) as valkey:
+        valkey.flushdb()
+        assert isinstance(worker.acquire(spec, probe_s=1), Refused)
+        valkey.flushdb()
+        orders = {"auto": ("force", {"name": "new", "state": "auto"}), "reset": ("reset", {"name": "new"})}
+        path, body = orders[end]
+        assert admin.post(f"{BREAKERS}/{path}", json=body).status_code == 200
+        assert isinstance(worker.acquire(spec, probe_s=1), Passed)
+        valkey.flushdb()
+        assert isinstance(worker.acquire(spec, probe_s=1), Passed)
 
 
 def test_unknown_breakers_are_not_reset(admin: FlaskClient) -> None:

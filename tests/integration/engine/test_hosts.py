@@ -7,6 +7,7 @@ from dataclasses import replace
 from orchestration.core.decide import Failed, Snoozed, StepError, Succeeded
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.queries import Queries
+from orchestration.engine.runs import StartedRun
 from orchestration.gates.load import Level, Load, LoadSample
 from schemas.events import StepEvent
 from schemas.statuses import WaitReason
@@ -26,6 +27,46 @@ def test_a_host_has_one_row_that_says_how_it_is_now(engine: Harness) -> None:
     assert (box["level"], box["reason"], box["memory"], box["cores"]) == ("critical", "cpu at 97 %", 0.25, 4)
     assert box["memory_available_bytes"] == 6 << 30
     assert 0 <= box["silent_s"] < 30
+
+
+def test_a_host_leaves_background_work_to_one_that_has_room_and_a_worker_for_it(engine: Harness) -> None:
+    clock, hosts = TestClock(engine.database), Hosts(engine.database)
+    run, people = engine.start({"key": "a"}, kind="background"), engine.start({"key": "a"})
+
+    def left(to: StartedRun = run) -> bool:
+        return engine.attempts.leave_to_others(to.run_id, 0, "full")
+
+    hosts.report("full", SAMPLE, Load(Level.CRITICAL, "cpu at 97 %"))
+    hosts.report("idle", SAMPLE, Load())
+    assert not left(), "there is no worker"
+    engine.database.execute(
+        "INSERT INTO workers (id, name, host, boot_id, pid, started_at, queues) "
+        "VALUES ('w9', 'io@idle', 'idle', 'b', 9, now(), '{other}')"
+    )
+    assert not left(), "it takes nothing from this queue"
+    engine.database.execute("UPDATE workers SET queues = '{default,other}'")
+    assert not left(people), "somebody waits for it"
+    assert left()
+    engine.recorder.sent.clear()
+    pauses = []
+    for _ in range(4):
+        due = engine.database.call(
+            "SELECT extract(epoch FROM due_at - clock_now())::float8 FROM steps WHERE run_id = 1"
+        )
+        pauses.append(round(due, 1))
+        clock.advance(due)
+        engine.sweep.due()
+        assert left()
+    assert pauses == [0.5, 1.0, 2.0, 4.0]
+    assert [step.run_id for step in engine.recorder.sent].count(run.run_id) == 4
+    hosts.report("idle", SAMPLE, Load(Level.HIGH, "cpu at 91 %"))
+    assert not left()
+    hosts.report("idle", SAMPLE, Load())
+    clock.advance(30)
+    assert not left(), "it may be gone"
+    engine.claim(run, 0)
+    hosts.report("idle", SAMPLE, Load())
+    assert not left(), "somebody has it"
 
 
 def test_hosts_that_are_silent_for_an_hour_are_forgotten(engine: Harness) -> None:

@@ -95,6 +95,25 @@ def test_what_is_old_is_purged_and_what_lives_or_may_come_again_stays(
     living.drop()
 
 
+def test_where_runs_are_kept_for_ever_all_else_has_its_time(
+    engine: Harness, clock: TestClock, database_url: str
+) -> None:
+    workflow = WorkflowSpec.model_validate({"steps": [{"key": "a", "action": "work"}]})
+    engine.finish(engine.claim(engine.runs.start(workflow, ALICE, idempotency_key="k"), 0))
+    gone = WorkerSession(database_url, "gone", "w", 2)
+    gone.ensure()
+    gone.drop()
+    count = (
+        "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM idempotency_keys), (SELECT count(*) FROM workers)"
+    )
+    clock.advance(80 * 86_400)
+    assert engine.sweep.purge(None) == 0
+    assert engine.database.rows(count) == [(1, 1, 1)]
+    clock.advance(11 * 86_400)
+    assert engine.sweep.purge(None) == 0
+    assert engine.database.rows(count) == [(1, 0, 0)]
+
+
 def test_the_audit_record_is_kept_for_a_year(engine: Harness, clock: TestClock) -> None:
     record = (
         "INSERT INTO audit (at, actor, role, action, target, address, outcome, detail) "

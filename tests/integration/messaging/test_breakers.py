@@ -16,7 +16,7 @@ import redis
 
 from messaging.breakers import ValkeyBreakers
 from messaging.scripts import TIMEOUT_S
-from orchestration.errors import StreamUnavailable
+from orchestration.errors import StoreUnavailable, StreamUnavailable
 from orchestration.gates.breaker import BreakerState, Change, Passed, Refused, Report
 from schemas.flow import BreakerSpec
 from settings import ROOT
@@ -371,3 +371,52 @@ def test_a_valkey_wiped_under_fire_opens_the_breaker_anew_and_it_heals(
         eventually(lambda: state_after(3) is CLOSED)
         server.set("stop", 1)
     assert len([json.loads(line) for line in hammering.stdout]) == 20
+
+
+def test_after_a_wipe_no_call_is_let_through_before_what_people_forced_is_known_again(
+    redis_url: str,
+) -> None:
+    asked: list[str] = []
+
+    def orders() -> dict[str, BreakerState | None]:
+        asked.append("orders")
+        return {"openai": OPEN, "ollama": CLOSED, "free": None}
+
+    workers = [ValkeyBreakers(redis_url, orders=orders) for _ in range(2)]
+    with redis.Redis.from_url(redis_url) as valkey:
+        for _ in range(2):
+            asked.clear()
+            valkey.flushdb()
+            for worker in workers * 2:
+                assert isinstance(worker.acquire(spec(1).model_copy(update={"name": "openai"}), probe_s=1), Refused)
+                assert isinstance(worker.acquire(spec(1).model_copy(update={"name": "free"}), probe_s=1), Passed)
+            assert asked == ["orders"], "once, by whoever came first"
+    assert {status.name: status.forced for status in workers[0].all() if status.forced} == {
+        "openai": OPEN,
+        "ollama": CLOSED,
+    }
+
+
+def test_while_nobody_can_say_what_was_forced_calls_pass_and_the_next_one_asks_again(redis_url: str) -> None:
+    known: dict[str, BreakerState | None] = {}
+
+    def orders() -> dict[str, BreakerState | None]:
+        if not known:
+            raise StoreUnavailable("away")
+        return known
+
+    breakers = ValkeyBreakers(redis_url, orders=orders)
+    assert isinstance(breakers.acquire(spec(1), probe_s=1), Passed)
+    known[spec(1).name] = OPEN
+    assert isinstance(breakers.acquire(spec(1), probe_s=1), Refused)
+
+
+def test_what_an_old_copy_brings_back_is_put_right_by_what_people_said_last(redis_url: str) -> None:
+    breakers = ValkeyBreakers(redis_url)
+    breakers.force("left", OPEN)
+    breakers.force("turned", CLOSED)
+    breakers.force("same", OPEN)
+    breakers.force("of somebody else", OPEN)
+    assert breakers.obey({"left": None, "turned": OPEN, "same": OPEN, "lost": OPEN}) == ["left", "turned", "lost"]
+    forced = {status.name: status.forced for status in breakers.all()}
+    assert forced == {"left": None, "turned": OPEN, "same": OPEN, "lost": OPEN, "of somebody else": OPEN}

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,6 +115,34 @@ def test_a_forked_child_sends_over_a_connection_of_its_own(redis_url):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     dispatcher.send([ready(2)])
     assert sorted(args[1] for _, args in receive(app, "default")) == [0, 1, 2]
+
+
+def test_behind_a_long_line_nothing_is_sent_again_but_what_has_aged_into_another(redis_url, monkeypatch):
+    monkeypatch.setattr("messaging.dispatcher.LONG_LINE", 10)
+    dispatcher = CeleryDispatcher(make_celery(redis_url))
+    again = [replace(ready(position), sent_as=5) for position in range(20)]
+    dispatcher.send([ready(position) for position in range(9)])
+    dispatcher.send(again[:1])
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("default:5") == 10, "a short line takes what may be lost"
+        dispatcher.send([*again, ready(99)])
+        assert client.llen("default:5") == 11, "and a long one only what is new"
+        dispatcher.send([replace(ready(1, priority=10), sent_as=5)])
+        assert client.llen("default:2") == 1
+        assert dispatcher.drained() == set()
+        client.ltrim("default:5", 0, 3)
+        assert dispatcher.drained() == {"default"}
+    assert dispatcher.drained() == set()
+
+
+def test_lines_whose_broker_is_away_are_not_known_to_be_short(private_valkey, monkeypatch):
+    monkeypatch.setattr("messaging.dispatcher.LONG_LINE", 1)
+    dispatcher = CeleryDispatcher(make_celery(private_valkey.url))
+    dispatcher.send([ready(0)])
+    dispatcher.send([replace(ready(0), sent_as=5)])
+    private_valkey.kill()
+    assert dispatcher.drained() == set()
+    assert dispatcher.withheld == {("default", 5)}
 
 
 def test_the_null_dispatcher_sends_nothing(redis_url):

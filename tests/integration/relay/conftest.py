@@ -94,6 +94,8 @@ class Relay:
             "-w",
             "1",
             "--no-control-socket",
+            "--logger-class",
+            "api.server_log.ServerLog",
             "--graceful-timeout",
             "1",
             "-b",

@@ -35,7 +35,8 @@ try:
 except (CannotStart, StackFailed) as error:
     sys.exit(str(error))
 """
-PROGRAMS = {"postgres", "valkey", "web", "relay", "worker-io", "worker-interactive", "worker-cpu", "flower"}
+WORKERS = {"worker-io", "worker-interactive", "worker-cpu", "worker-cpu-interactive"}
+PROGRAMS = {"postgres", "valkey", "web", "relay", *WORKERS, "flower"}
 
 
 class Up:

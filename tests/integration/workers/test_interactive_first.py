@@ -1,8 +1,8 @@
 """A flood of background work, and people who start runs in the middle of it, with the workers that `perdure up` starts.
 
 What is promised: from when a step of an interactive run is ready until a worker begins it, background work goes on by
-no more than one step. A worker of `SLOTS` threads does so many at once, so in that time it may begin one each, and no
-thread a second one. It is the record of the runs that is asked, in the database's time: on a busy machine both sides
+no more than one step. A worker of so many slots does so many at once, so in that time it may begin one each, and no
+slot a second one. It is the record of the runs that is asked, in the database's time: on a busy machine both sides
 take longer, and the order stays.
 """
 
@@ -22,11 +22,16 @@ from tests.support.workers import POOLS, Fleet, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 SLOTS = 4
+# A child of a pool of processes costs more than a thread.
+CHILDREN = 2
 # Long enough that a message and a claim fit into it several times also where others use the machine.
 STEP_S = 3.0
 # As many rounds of all slots, so that whoever has to stand behind them all sees far more than one step go by.
 ROUNDS = 8
-WORKERS = ("worker-interactive", "worker-io")
+WORKERS = {
+    "t.work": ("worker-interactive", "worker-io"),
+    "t.killable": ("worker-cpu-interactive", "worker-cpu"),
+}
 
 
 @pytest.fixture
@@ -38,9 +43,10 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest
         redis_url=redis_url,
         worker_threads=SLOTS,
         interactive_threads=SLOTS,
+        worker_processes=CHILDREN,
     )
     for service in Processes(settings, with_flower=False).services():
-        if service.name in WORKERS:
+        if service.name in {name for names in WORKERS.values() for name in names}:
             argv = service.launch().argv
             monkeypatch.setitem(POOLS, service.name, list(argv[argv.index("worker") + 1 :]))
     limits = {"background_concurrency": "10000", "background_rate": "100000/second"}
@@ -58,17 +64,20 @@ class Waited:
     begun_meanwhile: int
 
 
-def test_a_step_somebody_waits_for_lets_background_work_go_on_by_no_more_than_one_step(fleet: Fleet) -> None:
-    fleet.start_workers({name: name for name in WORKERS})
+@pytest.mark.parametrize(("action", "slots"), [("t.work", SLOTS), ("t.killable", CHILDREN)])
+def test_a_step_somebody_waits_for_lets_background_work_go_on_by_no_more_than_one_step(
+    fleet: Fleet, action: str, slots: int
+) -> None:
+    fleet.start_workers({name: name for name in WORKERS[action]})
     steps = [
-        {"key": f"s{n}", "action": "t.work", "params": {"seconds": STEP_S}, "needs": []} for n in range(SLOTS * ROUNDS)
+        {"key": f"s{n}", "action": action, "params": {"seconds": STEP_S}, "needs": []} for n in range(slots * ROUNDS)
     ]
     flood = fleet.start(*steps, kind="background")
-    wait_until(lambda: fleet.effects("begin", flood).total() >= SLOTS, 60, lambda: fleet.steps(flood))
+    wait_until(lambda: fleet.effects("begin", flood).total() >= slots, 60, lambda: fleet.steps(flood))
 
     # Of two steps each: the second becomes ready in the middle of the flood as well, and stands in line anew.
     talks = [
-        fleet.start({"key": "ask", "action": "t.work"}, {"key": "answer", "action": "t.work"}, kind="interactive")
+        fleet.start({"key": "ask", "action": action}, {"key": "answer", "action": action}, kind="interactive")
         for _ in range(3)
     ]
     for talk in talks:
@@ -79,7 +88,7 @@ def test_a_step_somebody_waits_for_lets_background_work_go_on_by_no_more_than_on
     print(*waited, f"{left} of the flood left", sep="\n")
     assert len(waited) == 2 * len(talks)
     for step in waited:
-        assert step.begun_meanwhile <= SLOTS, (step, f"{left} left")
+        assert step.begun_meanwhile <= slots, (step, f"{left} left")
     assert left > 0, "the flood had gone by: nothing was shown"
 
 

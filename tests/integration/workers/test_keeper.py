@@ -136,6 +136,20 @@ def test_a_stop_is_heard_at_once_also_after_the_session_was_lost(
     assert process.hear()["reason"] == "stop"
 
 
+def test_a_deadline_that_comes_nearer_holds_and_one_that_goes_farther_does_not(
+    engine: Harness, make_keeper: MakeKeeper
+) -> None:
+    _, connect = make_keeper()
+    process = connect()
+    run = engine.start({"key": "near", "needs": []}, {"key": "far", "needs": []})
+    for position, (timeout_s, limit_s) in enumerate([(60, 0.1), (0.1, 60)]):
+        lease = engine.claim(run, position)
+        held = [lease.run, lease.position, lease.attempt]
+        process.hold(lease, timeout_s=timeout_s)
+        process.say(t="limit", held=held, seconds=limit_s)
+        assert process.hear() == {"t": "cancel", "held": held, "reason": "timeout"}
+
+
 def test_a_process_that_ends_before_the_answer_to_its_claim_gives_the_step_back(
     engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
 ) -> None:

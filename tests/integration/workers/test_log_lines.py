@@ -37,6 +37,9 @@ def test_every_line_is_an_object_and_those_of_an_attempt_name_it(
 
     eventually(lambda: [line for line in lines() if line["message"] == "run completed"])
     of_run = [line for line in lines() if line.get("run_id") == run.run_id]
+    celerys = [line for line in lines() if line["logger"] == "celery.app.trace"]
+    assert celerys
+    assert {(line["run_id"], line["position"]) for line in celerys} <= {(run.run_id, 0), (run.run_id, 1)}
     assert {line["trace_id"] for line in of_run} == {trace_id_of(run.run_id)}
     used = [line for line in of_run if line["message"] == "attempt ended"]
     assert [(line["step"], line["attempt"], line["of"], line["outcome"]) for line in used] == [

@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.engine.hosts import Hosts
 from orchestration.engine.queries import Queries
+from orchestration.gates.load import Load, LoadSample
 from tests.conftest import Eventually
 from tests.support.workers import Fleet
 
@@ -39,7 +40,6 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path, load_critical: str)
         "load_high": "0.5",
         "load_critical": load_critical,
         "load_sample_s": "0.1",
-        "throttle_wait_ms": "300",
     }
     with Fleet(database_url, redis_url, tmp_path, **settings) as fleet:
         container = tmp_path / "container"
@@ -47,6 +47,29 @@ def fleet(database_url: str, redis_url: str, tmp_path: Path, load_critical: str)
         fleet.environment["PERDURE_TEST_CONTAINER"] = str(container)
         fleet.environment["PERDURE_ACTIONS"] += ",tests.support.container"
         yield fleet
+
+
+def test_under_load_a_worker_leaves_background_work_to_a_host_that_has_room(
+    fleet: Fleet, busy: list[subprocess.Popen[bytes]], eventually: Eventually
+) -> None:
+    hosts = Hosts(fleet.database)
+    fleet.worker("w", "threads")
+    (fleet.directory / "container").write_text(" ".join(str(process.pid) for process in busy))
+    eventually(lambda: [host["level"] for host in hosts.all()] == ["critical"])
+    idle = LoadSample(0.1, 0.1, 0.1, 0.1, 4.0, 1 << 30, 1 << 29, 1 << 30)
+    hosts.report("idle", idle, Load())
+    fleet.database.execute(
+        "INSERT INTO workers (id, name, host, boot_id, pid, started_at, queues) "
+        "VALUES ('idle', 'io@idle', 'idle', 'b', 1, now(), '{default}')"
+    )
+    background = fleet.start({"key": "a", "action": "t.work"}, kind="background")
+    # Sent again at least twice, and left again each time.
+    eventually(lambda: fleet.steps(background)[0]["sends"] >= 3)
+    assert fleet.steps(background)[0]["status"] == "ready"
+    assert fleet.attempts(background) == []
+    # With nobody else left who could take it, it waits here for this host.
+    fleet.database.execute("UPDATE workers SET ended_at = now() WHERE id = 'idle'")
+    eventually(lambda: fleet.steps(background)[0]["waiting_for"] == "throttled")
 
 
 @pytest.mark.parametrize(("pool", "action"), [("threads", "t.work"), ("prefork", "t.killable")])
@@ -69,6 +92,10 @@ def test_under_load_background_work_waits_and_says_why_while_people_are_served_a
         return re.fullmatch(r"cpu at \d+ %", queries.step(background.run_id, key)["why"] or "") is not None
 
     assert all(eventually(lambda key=step["key"]: is_told(key)) for step in steps)
+
+    (reported,) = {host["reported_at"] for host in hosts.all()}
+    eventually(lambda: {host["reported_at"] for host in hosts.all()} != {reported})
+    assert len(fleet.attempts(background)) == STEPS, "nobody asks again while nothing has changed"
 
     for process in busy:
         process.kill()

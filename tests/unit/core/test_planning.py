@@ -153,9 +153,10 @@ def test_equal_bodies_have_equal_fingerprints_whatever_the_order_of_their_keys()
     [
         ("interactive", "default", "interactive"),
         ("interactive", "http", "interactive"),
-        ("interactive", "killable", "killable"),
+        ("interactive", "killable", "killable-interactive"),
         ("interactive", "special", "special"),
         ("background", "default", "default"),
+        ("background", "killable", "killable"),
     ],
 )
 def test_steps_of_interactive_runs_have_a_queue_of_their_own(kind: str, queue: str, expected: str) -> None:

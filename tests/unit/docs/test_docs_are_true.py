@@ -18,14 +18,14 @@ from click import Context, Group
 from messaging.celery_app import celery_settings
 from orchestration.actions import registry
 from orchestration.actions.testing import Recorder, make_context
-from orchestration.engine.planning import INTERACTIVE_QUEUE, plan_workflow
+from orchestration.engine.planning import INTERACTIVE_QUEUES, plan_workflow
 from schemas.statuses import Role
 from schemas.workflow import WorkflowSpec
 from settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-WORKERS = ("worker-io", "worker-interactive", "worker-cpu")
+WORKERS = ("worker-io", "worker-interactive", "worker-cpu", "worker-cpu-interactive")
 OPERATED = ("Procfile", "docker-compose.yml", "Dockerfile", "cli/processes.py")
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 # Not settings: read by the command line and by secrets, see docs/security.md and docs/cli.md.
@@ -117,11 +117,13 @@ def test_queues_of_actions_are_consumed_and_documented():
         declared.queue for declared in registry.load_actions().values() if not declared.name.startswith(("t.", "shop."))
     }
     default = celery_settings("redis://localhost/0")["task_default_queue"]
-    table = re.findall(r"^\| `([a-z]+)` \| `(?:io|interactive|cpu)`", text_of("docs/operations.md"), re.MULTILINE)
-    assert used | {default, INTERACTIVE_QUEUE} == set(table)
+    table = re.findall(
+        r"^\| `([a-z-]+)` \| `(?:io|interactive|cpu|cpu-interactive)`", text_of("docs/operations.md"), re.MULTILINE
+    )
+    assert used | {default, *INTERACTIVE_QUEUES.values()} == set(table)
     for name in OPERATED:
         if "celery" in text_of(name) and "-Q" in text_of(name):
-            named = re.findall(r'-Q"?,? "?([a-z,]+)', text_of(name))
+            named = re.findall(r'-Q"?,? "?([a-z,-]+)', text_of(name))
             assert {queue for queues in named for queue in queues.split(",")} == set(table), name
 
 
@@ -194,6 +196,7 @@ def test_compose_keeps_what_operations_promise():
         command = service.get("command", [])
         if "gunicorn" in command:
             assert "--no-control-socket" in command, name
+            assert "api.server_log.ServerLog" in command, name
         for variable, value in (service.get("environment") or {}).items():
             if "PASSWORD" in variable or "AUTH" in variable or "TOKEN" in variable or variable.endswith("_URL"):
                 assert ":?" in value, f"{name}: {variable} must be refused when it is not set"

@@ -73,6 +73,12 @@ def test_a_probe_is_leased_for_as_long_as_a_call_may_take(timeout_s: float | Non
     assert store.asked == [leased_s]
 
 
+def test_a_probe_that_does_not_obey_is_over_before_its_lease_is() -> None:
+    store = Store(Passed("p"))
+    BreakerGate(store, stop_grace_s=60).admit(request(timeout_s=3))
+    assert store.asked == [3 + 60 + 5]
+
+
 def test_the_outcome_is_reported_with_the_token_of_the_call_and_the_code_of_its_error() -> None:
     store = Store(Passed("t1"))
     admit(store).settle(Failed(StepError("timeout", "slow")))

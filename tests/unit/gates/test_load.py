@@ -9,7 +9,16 @@ import pytest
 
 from orchestration.core.decide import Snoozed, Succeeded
 from orchestration.gates.gate import Admit, GateRequest, Wait
-from orchestration.gates.load import PLENTY_OF_DISK_BYTES, SUSTAINED, Level, Load, LoadGate, LoadJudge, LoadSample
+from orchestration.gates.load import (
+    ASKS_AGAIN_S,
+    PLENTY_OF_DISK_BYTES,
+    SUSTAINED,
+    Level,
+    Load,
+    LoadGate,
+    LoadJudge,
+    LoadSample,
+)
 from schemas.statuses import RunKind, WaitReason
 from workers.host_board import HostBoard, SharedPlaces
 
@@ -53,7 +62,7 @@ def test_a_large_disk_that_has_plenty_left_is_not_full() -> None:
 
 
 def gate(load: Callable[[], Load], *, most: int = 2) -> LoadGate:
-    return LoadGate(load, SharedPlaces(HostBoard(), 0), host="box", most=most, wait_s=5.0)
+    return LoadGate(load, SharedPlaces(HostBoard(), 0), host="box", most=most)
 
 
 @pytest.mark.parametrize("kind", [RunKind.WORKFLOW, RunKind.INTERACTIVE])
@@ -65,7 +74,7 @@ def test_what_people_wait_for_is_never_touched(kind: RunKind) -> None:
 @pytest.mark.parametrize("kind", [RunKind.BACKGROUND, RunKind.AGENT])
 def test_while_it_is_critical_no_background_step_begins_and_it_says_why(kind: RunKind) -> None:
     verdict = gate(lambda: Load(Level.CRITICAL, "cpu at 97 %")).admit(replace(BACKGROUND, kind=kind))
-    assert verdict == Wait(WaitReason.THROTTLED, 5.0, on="throttle:box", spacing_s=0.5, message="cpu at 97 %")
+    assert verdict == Wait(WaitReason.THROTTLED, ASKS_AGAIN_S, on="throttle:box", spacing_s=0.5, message="cpu at 97 %")
 
 
 def test_while_it_is_high_only_some_run_at_once_those_that_ran_before_counted() -> None:

@@ -97,6 +97,23 @@ def test_the_gate_learns_from_the_outcome(outcome: Outcome, call: tuple[Any, ...
     assert store.calls[1:] == ([call] if call else [])
 
 
+@pytest.mark.parametrize(
+    ("outcome", "call"),
+    [
+        (Failed(StepError("retryable", "busy"), after_s=20), ("block", "openai", 20)),
+        (Failed(StepError("retryable", "busy", {"status": 429})), ("hit", "openai")),
+    ],
+)
+def test_what_one_server_asks_for_is_never_put_on_all_runs_of_a_kind(outcome: Outcome, call: tuple[Any, ...]) -> None:
+    kind = RateLimitSpec(name="kind:background", limit=10)
+    for limits, expected in (((kind,), []), ((kind, OPENAI), [call])):
+        store = Store(Taken(0.0, 7.0))
+        verdict = ask(store, *limits)
+        assert isinstance(verdict, Admit)
+        verdict.settle(outcome)
+        assert store.calls[1:] == expected
+
+
 def test_what_was_not_charged_since_the_store_was_away_is_not_given_back() -> None:
     store = Store(Taken(0.0, None))
     verdict = ask(store, OPENAI)

@@ -82,7 +82,7 @@ export const POLICY_SCHEMA: Schema = {
         minimum_calls: { type: "integer", minimum: 1, maximum: 100_000, default: 10, title: "Calls below which a share says nothing" },
         recovery_s: { type: "number", exclusiveMinimum: 0, maximum: DAY_S, default: 60, title: "Stays open before it is probed" },
         probes: { type: "integer", minimum: 1, maximum: 100, default: 1, title: "Probes at once" },
-        timeout_s: { type: "number", exclusiveMinimum: 0, maximum: DAY_S, title: "Time limit for a call", description: "unset: the step's own" },
+        timeout_s: { type: "number", exclusiveMinimum: 0, maximum: DAY_S, title: "Time limit for a call", description: "the step's own holds as well" },
         on_open: { enum: ["wait", "fail"], default: "wait", title: "While it is open the step will" },
         counts: { type: "array", maxItems: 50, items: { type: "string" }, title: "Codes of errors that count", description: "unset: all that may be retried" },
       },

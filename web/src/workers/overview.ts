@@ -39,11 +39,13 @@ export function queuesInOrder(queues: readonly Queue[]): Queue[] {
   return [...queues].sort((a, b) => Number(b.ready > 0) - Number(a.ready > 0) || a.name.localeCompare(b.name));
 }
 
+const PREFORK: Record<string, string | undefined> = { killable: "--pool prefork -c 2", "killable-interactive": "--pool prefork -c 1" };
+
 /** The command that starts a worker for this queue; in the project's directory, with the settings of the others. */
 export function commandFor(queue: string): string {
   // A queue's name is part of a command that people paste into a shell.
   const name = /^[A-Za-z0-9._-]+$/.test(queue) ? queue : `'${queue.replaceAll("'", `'\\''`)}'`;
-  const pool = queue === "killable" ? "--pool prefork -c 2" : "--pool threads -c 16";
+  const pool = PREFORK[queue] ?? "--pool threads -c 16";
   // A name of its own: two workers of one name on one host are taken for one.
   return `celery -A workers worker ${pool} -Q ${name} -n ${queue.replaceAll(/[^A-Za-z0-9_-]/g, "-")}@%h`;
 }

@@ -54,6 +54,7 @@ test("of what a worker has in hand the longest comes first", () => {
 test("the command names the queue, quoted where a shell needs it, and a worker of its own name", () => {
   expect(commandFor("gpu")).toBe("celery -A workers worker --pool threads -c 16 -Q gpu -n gpu@%h");
   expect(commandFor("killable")).toContain("--pool prefork");
+  expect(commandFor("killable-interactive")).toBe("celery -A workers worker --pool prefork -c 1 -Q killable-interactive -n killable-interactive@%h");
   expect(commandFor("a b; rm 'x'")).toBe(`celery -A workers worker --pool threads -c 16 -Q 'a b; rm '\\''x'\\''' -n a-b--rm--x-@%h`);
 });
 

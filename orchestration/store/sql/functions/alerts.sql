@@ -90,12 +90,12 @@ BEGIN
              WHERE c.after = 'open' AND c.at >= moment - interval '1 minute'),
         'locks', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
-                       'name', x.key, 'steps', x.steps, 'oldest_s', extract(epoch FROM moment - x.oldest),
+                       'name', x.key, 'steps', x.steps, 'oldest_s', x.oldest_s,
                        'held_by', shown_holders(x.key, 1) -> 0 ->> 'workflow_id')), '[]')
-              FROM (SELECT q.key, count(*) AS steps, min(q.asked_at) AS oldest
-                      FROM (SELECT y.key, y.asked_at FROM lock_requests y
-                             WHERE NOT y.held AND y.key NOT LIKE 'place:kind:%' LIMIT p_most) q
-                     GROUP BY q.key ORDER BY min(q.asked_at) LIMIT 30) x),
+              FROM (SELECT q.key, count(*) AS steps, max(q.waited_s) AS oldest_s
+                      FROM (SELECT y.key, time_in_line(y, moment) AS waited_s FROM lock_requests y
+                             WHERE y.in_line_since IS NOT NULL AND y.key NOT LIKE 'place:kind:%' LIMIT p_most) q
+                     GROUP BY q.key ORDER BY max(q.waited_s) DESC LIMIT 30) x),
         'awaited', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'run_id', (SELECT r.public_id FROM runs r WHERE r.id = x.run_id), 'step', x.key,

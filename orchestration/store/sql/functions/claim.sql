@@ -87,7 +87,8 @@ BEGIN
     RETURN (
         SELECT json_build_object(
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
-            'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'label', d.label, 'params', d.params, 'policy', d.policy,
+            'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'came_from', s.came_from,
+            'label', d.label, 'params', d.params, 'policy', d.policy,
             'checkpoint', saved, 'written', written, 'written_until', until,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)

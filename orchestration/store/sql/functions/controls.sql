@@ -256,7 +256,7 @@ BEGIN
        SET needs = c.needs, blocked_by = c.blocked,
            status = CASE WHEN c.is_skipped THEN 'skipped' WHEN c.blocked > 0 THEN 'pending' ELSE 'ready' END,
            released = c.is_skipped, failures = 0, losses = 0, sends = 0, held = false, started_at = NULL, began_at = NULL,
-           waiting_on = NULL,
+           waiting_on = NULL, came_from = NULL, rank = NULL,
            due_at = CASE WHEN NOT c.is_skipped AND c.blocked = 0 THEN p_now + make_interval(secs => p_resend) END,
            ended_at = CASE WHEN c.is_skipped THEN p_now END
       FROM (

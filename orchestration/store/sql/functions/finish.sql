@@ -22,6 +22,8 @@ DECLARE
     n_cancelled  record;
     wakes        boolean := false;
     waits        jsonb;
+    place        double precision;
+    keeps_place  boolean;
 BEGIN
     SELECT * INTO r FROM runs WHERE id = p_run FOR NO KEY UPDATE;
     -- A later statement than the lock, so that it sees what the holder before us committed.
@@ -59,10 +61,15 @@ BEGIN
     IF step_status = 'waiting' THEN
         due := CASE WHEN p_decision ? 'delay_s' THEN moment + make_interval(secs => (p_decision ->> 'delay_s')::real)
                     ELSE (p_decision ->> 'until')::timestamptz END;
+        IF p_decision ->> 'reason' IN ('breaker', 'throttled') AND p_decision ? 'on' THEN
+            place := gate_rank(s, r.priority, moment);
+        END IF;
         -- Each that waits for the same comes back a little later than the one before it.
         IF p_decision ? 'spacing_s' THEN
-            due := due + make_interval(secs => (p_decision ->> 'spacing_s')::real * (SELECT count(*) FROM (
-                SELECT FROM steps w WHERE w.waiting_on = p_decision ->> 'on' AND w.waiting_for IS NOT NULL LIMIT 500) x));
+            due := due + make_interval(secs => (p_decision ->> 'spacing_s')::real * CASE
+                WHEN place IS NOT NULL THEN ahead_in_line(p_decision ->> 'on', place)
+                ELSE (SELECT count(*) FROM (
+                    SELECT FROM steps w WHERE w.waiting_on = p_decision ->> 'on' AND w.waiting_for IS NOT NULL LIMIT 500) x) END);
         END IF;
         -- The signal came while the step was on its way to wait for it: it must not wait for ever.
         IF p_decision ->> 'reason' = 'signal' AND EXISTS (
@@ -78,10 +85,15 @@ BEGIN
             ready := ready || jsonb_build_array(jsonb_build_array(p_position, s.action, s.queue));
         END IF;
     END IF;
+    keeps_place := verb = 'hand_back' OR (verb = 'wait' AND p_decision ->> 'reason' IN ('lock', 'rate_limit', 'retry'));
     UPDATE steps
        SET status = step_status, owner = NULL, lease_until = NULL, stop_requested = false, due_at = due,
            waiting_for = CASE WHEN step_status = 'waiting' THEN p_decision ->> 'reason' END,
            waiting_on = p_decision ->> 'on',
+           -- Who was called from a line and waits at another gate, or lost its worker, has not had its turn.
+           came_from = CASE WHEN place IS NOT NULL THEN p_decision ->> 'on'
+                            WHEN keeps_place THEN came_from END,
+           rank = CASE WHEN place IS NOT NULL THEN place WHEN keeps_place THEN rank END,
            -- What it waited for before its first failure is not time that was spent on retries.
            began_at = CASE WHEN verb = 'retry' AND failures = 0 THEN started_at ELSE began_at END,
            failures = failures + coalesce((p_decision ->> 'failures')::integer, 0),

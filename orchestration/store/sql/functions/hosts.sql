@@ -29,3 +29,20 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END $$;
+
+-- Whether a step of the background is left to others, since `p_host` has nothing left: there is a host with room, and a
+-- worker there that takes from its queue. Then the step stays ready, and is sent again after half a second, and after
+-- twice as long each time that the message comes back here.
+CREATE OR REPLACE FUNCTION leave_to_others(p_public text, p_position integer, p_host text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE moment timestamptz := clock_now();
+BEGIN
+    UPDATE steps s SET due_at = moment + make_interval(secs => 0.5 * power(2, least(s.sends, 6)))
+     WHERE s.run_id = (SELECT r.id FROM runs r JOIN run_documents d ON d.run_id = r.id
+                        WHERE r.public_id = p_public AND d.kind IN ('background', 'agent'))
+       AND s.position = p_position AND s.status = 'ready' AND NOT s.held
+       AND EXISTS (SELECT FROM hosts h JOIN workers w ON w.host = h.host
+                    WHERE h.host <> p_host AND h.level = 'ok' AND h.reported_at > moment - heard_within()
+                      AND w.ended_at IS NULL AND w.lost_at IS NULL AND s.queue = ANY (w.queues));
+    RETURN FOUND;
+END $$;

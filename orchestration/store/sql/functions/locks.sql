@@ -39,13 +39,47 @@ BEGIN
                       AND (q.mode = 'exclusive' OR h.mode = 'exclusive'));
 END $$;
 
--- Whether a request could go on but for this key. One that could not stands in nobody's way: it may be waiting for hours,
--- or for the very run that stands behind it.
-CREATE OR REPLACE FUNCTION is_free_elsewhere(w lock_requests) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- Another of its keys that keeps a request out; NULL when it could go on but for this one. One that could not stands in
+-- nobody's way: it may be waiting for hours, or for the very run that stands behind it.
+CREATE OR REPLACE FUNCTION kept_out_elsewhere(w lock_requests) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN w.keys = 1 OR NOT EXISTS (
-        SELECT FROM lock_requests o
-         WHERE o.run_id = w.run_id AND o.position = w.position AND o.key <> w.key AND NOT o.held AND is_kept_out(o));
+    IF w.keys = 1 THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT o.key FROM lock_requests o
+             WHERE o.run_id = w.run_id AND o.position = w.position AND o.key <> w.key AND NOT o.held AND is_kept_out(o)
+             LIMIT 1);
+END $$;
+
+-- For how many seconds a request stood in line; not while another key or gate kept its step back, or after it was called.
+CREATE OR REPLACE FUNCTION time_in_line(q lock_requests, p_now timestamptz) RETURNS double precision
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(q.waited_s, 0) + coalesce(extract(epoch FROM p_now - q.in_line_since)::double precision, 0)
+$$;
+
+-- Have a step stand in the line of one of its keys alone, which keeps it out: those in the other lines need not pass over
+-- it. False when somebody else is at it; that waits for nobody.
+CREATE OR REPLACE FUNCTION wait_at(q lock_requests, p_key text, p_now timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT lock_requests_of(q) THEN
+        RETURN false;
+    END IF;
+    UPDATE lock_requests o
+       SET kept_out_by = p_key, waited_s = time_in_line(o, p_now), in_line_since = CASE WHEN o.key = p_key THEN p_now END
+     WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held AND o.woken_at IS NULL;
+    RETURN true;
+END $$;
+
+-- Lock the rows of a step that stands in line, all or none, without waiting. Rows that are locked stay so until the end
+-- of the transaction.
+CREATE OR REPLACE FUNCTION lock_requests_of(q lock_requests) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE rows integer;
+BEGIN
+    PERFORM 1 FROM lock_requests o
+      WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held FOR NO KEY UPDATE SKIP LOCKED;
+    GET DIAGNOSTICS rows = ROW_COUNT;
+    RETURN rows >= (SELECT count(*) FROM lock_requests o
+                     WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held);
 END $$;
 
 -- Whether somebody in line goes first.
@@ -55,11 +89,11 @@ DECLARE
     room  integer := CASE WHEN q.mode = 'place' THEN free_places(q.key, q.run_id, q.position) ELSE 1 END;
 BEGIN
     FOR w IN SELECT * FROM lock_requests a
-              WHERE a.key = q.key AND NOT a.held AND (a.rank, a.run_id, a.position) < (q.rank, q.run_id, q.position)
+              WHERE a.key = q.key AND NOT a.held AND (a.kept_out_by IS NULL OR a.kept_out_by = a.key) AND (a.rank, a.run_id, a.position) < (q.rank, q.run_id, q.position)
                 AND a.woken_at IS DISTINCT FROM '-infinity' AND (a.mode <> 'shared' OR q.mode <> 'shared')
               ORDER BY a.rank, a.run_id, a.position LOOP
         -- Whom the own run keeps out for its whole length cannot go first.
-        IF is_free_elsewhere(w) AND NOT EXISTS (
+        IF kept_out_elsewhere(w) IS NULL AND NOT EXISTS (
             SELECT FROM lock_requests h WHERE h.key = q.key AND h.run_id = q.run_id AND h.held AND h.for_run
                AND w.run_id <> q.run_id AND (w.mode = 'exclusive' OR h.mode = 'exclusive')) THEN
             room := room - 1;
@@ -82,10 +116,12 @@ DECLARE
     q          lock_requests;
     moment     timestamptz;
     since      timestamptz;
+    waited     double precision;
     asked      text[] := ARRAY(SELECT e.key FROM jsonb_to_recordset(p_requests) AS e(key text));
     earlier    text[];
     wanted     lock_requests[] := '{}';
     obstacle   text;
+    keeps_out  text;
     circle     text;
     answer     jsonb;
 BEGIN
@@ -101,8 +137,10 @@ BEGIN
     earlier := ARRAY(SELECT key FROM lock_requests WHERE run_id = p_run AND position = p_position);
     PERFORM lock_keys(asked || earlier);
     moment := clock_now();
-    SELECT min(asked_at) INTO since FROM lock_requests WHERE run_id = p_run AND position = p_position AND NOT held;
+    SELECT min(o.asked_at), sum(time_in_line(o, moment)) INTO since, waited
+      FROM lock_requests o WHERE o.run_id = p_run AND o.position = p_position AND NOT o.held;
     since := coalesce(since, moment);
+    waited := coalesce(waited, 0);
     -- Its names may be others than before, since they may be results of other steps.
     IF EXISTS (SELECT FROM unnest(earlier) e WHERE NOT e = ANY (asked)) THEN
         DELETE FROM lock_requests WHERE run_id = p_run AND position = p_position AND NOT held AND NOT key = ANY (asked);
@@ -118,7 +156,9 @@ BEGIN
 
     FOR q IN
         SELECT e.key, p_run, p_position, e.mode, coalesce(e.for_run, false), false,
-               extract(epoch FROM since) - r.priority * p_head_start_s, since, NULL, NULL, cardinality(asked)
+               extract(epoch FROM since) - r.priority * p_head_start_s, since, NULL, NULL, cardinality(asked),
+               (SELECT time_in_line(o, moment) FROM lock_requests o
+                 WHERE o.key = e.key AND o.run_id = p_run AND o.position = p_position AND NOT o.held), NULL, NULL
           FROM jsonb_to_recordset(p_requests) AS e(key text, mode text, for_run boolean)
          WHERE NOT EXISTS (  -- what its run holds for its whole length it need not ask for, unless a sibling holds it alone
                SELECT FROM lock_requests h
@@ -130,23 +170,35 @@ BEGIN
          ORDER BY e.key
     LOOP
         wanted := wanted || q;
-        IF obstacle IS NULL AND (is_kept_out(q) OR is_behind(q)) THEN
-            obstacle := q.key;
+        IF keeps_out IS NULL AND is_kept_out(q) THEN
+            keeps_out := q.key;
         END IF;
     END LOOP;
+    obstacle := keeps_out;
+    IF obstacle IS NULL THEN
+        FOREACH q IN ARRAY wanted LOOP
+            IF is_behind(q) THEN
+                obstacle := q.key;
+                EXIT;
+            END IF;
+        END LOOP;
+    END IF;
 
     IF obstacle IS NULL THEN
         INSERT INTO lock_requests
-        SELECT w.key, w.run_id, w.position, w.mode, w.for_run, true, w.rank, w.asked_at, moment, NULL, w.keys
+        SELECT w.key, w.run_id, w.position, w.mode, w.for_run, true, w.rank, w.asked_at, moment, NULL, w.keys,
+               w.waited_s, NULL, NULL
           FROM unnest(wanted) w
             ON CONFLICT (key, run_id, position) DO UPDATE SET held = true, held_at = moment, mode = excluded.mode,
-                        for_run = excluded.for_run, keys = excluded.keys, woken_at = NULL;
+                        for_run = excluded.for_run, keys = excluded.keys, woken_at = NULL, in_line_since = NULL,
+                        kept_out_by = NULL;
         UPDATE runs SET gated = true WHERE id = p_run AND NOT gated;
         -- Who asks for one of these and for others as well stands in nobody's way from now on.
         INSERT INTO lock_wakes (key)
-        SELECT DISTINCT o.key FROM lock_requests m
+        SELECT o.key FROM lock_requests m
           JOIN lock_requests o ON o.run_id = m.run_id AND o.position = m.position AND o.key <> m.key AND NOT o.held
-         WHERE m.key = ANY (asked) AND NOT m.held AND m.keys > 1;
+         WHERE m.key = ANY (asked) AND NOT m.held AND m.keys > 1 AND m.kept_out_by IS NULL
+         UNION SELECT l FROM unnest(asked) a, LATERAL lines_of_those_kept_out_at(a) l;
         IF EXISTS (SELECT FROM unnest(wanted) w WHERE w.for_run) THEN
             -- What the run holds from now on is free to its other steps, and may close a circle: they look for themselves.
             UPDATE steps SET due_at = moment WHERE run_id = p_run AND status = 'waiting' AND waiting_for = 'lock';
@@ -155,13 +207,14 @@ BEGIN
                    SELECT jsonb_object_agg(w.key, w.mode) FROM unnest(wanted) w WHERE w.for_run)
              WHERE d.run_id = p_run;
         END IF;
-        PERFORM count_waits(wanted, moment - since, false) WHERE since < moment;
-        RETURN jsonb_build_object('status', 'held', 'waited_s', extract(epoch FROM moment - since));
+        PERFORM count_waits(wanted, false);
+        RETURN jsonb_build_object('status', 'held', 'waited_s', waited);
     END IF;
 
-    IF p_wait_s IS NOT NULL AND moment >= since + make_interval(secs => p_wait_s) THEN
+    -- A sum of seconds may be a little short of the time it was waited for.
+    IF p_wait_s IS NOT NULL AND waited > 0 AND waited + 0.001 >= p_wait_s THEN
         answer := jsonb_build_object('status', 'timeout', 'on', obstacle, 'holders', lock_holders(obstacle, 5));
-        PERFORM count_waits(wanted, moment - since, true);
+        PERFORM count_waits(wanted, true);
         PERFORM release_locks(p_run, p_position, 'step');
         RETURN answer;
     END IF;
@@ -174,18 +227,36 @@ BEGIN
     UPDATE runs SET gated = true WHERE id = p_run AND NOT gated;
     answer := finish(p_run, p_position, p_attempt, jsonb_build_object(
         'verb', 'wait', 'outcome', 'waiting', 'reason', 'lock', 'on', obstacle,
-        'until', since + make_interval(secs => p_wait_s)), p_resend);
+        'until', moment + make_interval(secs => p_wait_s - waited)), p_resend);
     -- A step of a paused run stands in no line; one of a run that is stopping was cancelled.
     IF answer ->> 'step_status' = 'waiting' AND NOT s.held THEN
-        INSERT INTO lock_requests SELECT w.* FROM unnest(wanted) w
+        INSERT INTO lock_requests
+        SELECT w.key, w.run_id, w.position, w.mode, w.for_run, false, w.rank, w.asked_at, NULL, NULL, w.keys, w.waited_s,
+               CASE WHEN w.key = obstacle THEN moment END, keeps_out
+          FROM unnest(wanted) w
             ON CONFLICT (key, run_id, position) DO UPDATE SET woken_at = NULL, mode = excluded.mode,
-                        for_run = excluded.for_run, keys = excluded.keys;
+                        for_run = excluded.for_run, keys = excluded.keys, waited_s = excluded.waited_s,
+                        in_line_since = excluded.in_line_since, kept_out_by = excluded.kept_out_by;
         -- It was called, perhaps, and cannot go: then others may.
-        IF cardinality(asked) > 1 THEN
+        IF cardinality(asked) > 1 AND cardinality(earlier) > 0 THEN
             PERFORM wake_those_in_line(asked);
         END IF;
     END IF;
     RETURN answer || jsonb_build_object('status', 'waiting', 'on', obstacle, 'holders', lock_holders(obstacle, 5));
+END $$;
+
+-- In which other lines those stand who ask for a key: they are found without passing over all who do.
+CREATE OR REPLACE FUNCTION lines_of_those_kept_out_at(p_key text) RETURNS SETOF text LANGUAGE plpgsql STABLE AS $$
+DECLARE line text := '';  -- nobody stands in a line of those whom another gate keeps back
+BEGIN
+    LOOP
+        SELECT q.kept_out_by INTO line FROM lock_requests q
+         WHERE q.key = p_key AND NOT q.held AND q.keys > 1 AND q.kept_out_by > line ORDER BY q.kept_out_by LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        IF line <> p_key THEN
+            RETURN NEXT line;
+        END IF;
+    END LOOP;
 END $$;
 
 -- Have the lines of these keys looked at. Appended, not updated, so that it never waits for another.
@@ -215,7 +286,9 @@ BEGIN
     keys := ARRAY(SELECT g.key FROM unnest(given_up) g);
     PERFORM lock_keys(keys);
     IF p_keeps_rank THEN
-        UPDATE lock_requests SET woken_at = '-infinity' WHERE run_id = p_run AND position = p_position AND NOT held;
+        UPDATE lock_requests q
+           SET woken_at = '-infinity', kept_out_by = '', waited_s = time_in_line(q, clock_now()), in_line_since = NULL
+         WHERE q.run_id = p_run AND q.position = p_position AND NOT q.held;
     END IF;
     DELETE FROM lock_requests q USING unnest(given_up) g
      WHERE q.key = g.key AND q.run_id = g.run_id AND q.position = g.position AND (q.held OR NOT p_keeps_rank);
@@ -234,7 +307,10 @@ DECLARE
     room     integer;
     ahead    integer;
     called   integer;
-    rows     integer;
+    moved    integer;
+    alone    bigint;
+    h        lock_requests;
+    other    text;
     is_busy  boolean;
 BEGIN
     FOR line, seen IN
@@ -244,18 +320,40 @@ BEGIN
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(20251122, hashtext(line));
         ahead := 0;
         called := 0;
+        moved := 0;
         is_busy := false;
         room := NULL;
-        FOR q IN SELECT * FROM lock_requests WHERE key = line AND NOT held ORDER BY rank, run_id, position LOOP
+        -- Who holds a key alone keeps all others out; its run's own steps only if it holds it for its whole length.
+        SELECT * INTO h FROM lock_requests WHERE key = line AND held AND mode = 'exclusive';
+        IF FOUND AND NOT h.for_run THEN
+            DELETE FROM lock_wakes WHERE id = ANY (seen);
+            CONTINUE;
+        END IF;
+        alone := h.run_id;
+        FOR q IN SELECT * FROM lock_requests
+                  WHERE key = line AND NOT held AND (kept_out_by IS NULL OR kept_out_by = key)
+                    AND (alone IS NULL OR run_id = alone) ORDER BY rank, run_id, position LOOP
             IF room IS NULL THEN
                 room := CASE WHEN q.mode = 'place' THEN free_places(line, 0, 0) ELSE 2147483647 END;
             END IF;
             EXIT WHEN ahead >= room OR called >= p_limit OR (q.mode = 'exclusive' AND ahead > 0);
-            CONTINUE WHEN NOT is_free_elsewhere(q);
+            other := kept_out_elsewhere(q);
             IF is_kept_out(q) THEN
+                IF q.keys > 1 AND q.kept_out_by IS NULL AND q.woken_at IS NULL AND moved < p_limit
+                   AND wait_at(q, line, moment) THEN
+                    moved := moved + 1;
+                END IF;
                 -- Behind it there may still be a step of the run that holds the key for its whole length.
-                EXIT WHEN q.mode = 'place' OR NOT EXISTS (
-                    SELECT FROM lock_requests h WHERE h.key = line AND h.held AND h.for_run);
+                EXIT WHEN other IS NULL AND (q.mode = 'place' OR NOT EXISTS (
+                    SELECT FROM lock_requests r WHERE r.key = line AND r.held AND r.for_run));
+                CONTINUE;
+            END IF;
+            IF other IS NOT NULL THEN
+                -- That line is looked at as well: what keeps it out there may be given up in this very moment.
+                IF q.woken_at IS NULL AND moved < p_limit AND wait_at(q, other, moment) THEN
+                    INSERT INTO lock_wakes (key) VALUES (other);
+                    moved := moved + 1;
+                END IF;
                 CONTINUE;
             END IF;
             IF q.woken_at = '-infinity' AND NOT EXISTS (
@@ -265,16 +363,13 @@ BEGIN
             END IF;
             ahead := ahead + 1;
             IF coalesce(q.woken_at, '-infinity') = '-infinity' THEN
-                PERFORM 1 FROM lock_requests o
-                  WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held FOR NO KEY UPDATE SKIP LOCKED;
-                GET DIAGNOSTICS rows = ROW_COUNT;
                 PERFORM 1 FROM steps s WHERE s.run_id = q.run_id AND s.position = q.position FOR NO KEY UPDATE SKIP LOCKED;
-                IF NOT FOUND OR rows < (SELECT count(*) FROM lock_requests o WHERE o.run_id = q.run_id
-                                           AND o.position = q.position AND NOT o.held) THEN
+                IF NOT FOUND OR NOT lock_requests_of(q) THEN
                     is_busy := true;
                 ELSE
-                    UPDATE lock_requests SET woken_at = moment
-                     WHERE run_id = q.run_id AND position = q.position AND NOT held;
+                    UPDATE lock_requests o
+                       SET woken_at = moment, kept_out_by = NULL, waited_s = time_in_line(o, moment), in_line_since = NULL
+                     WHERE o.run_id = q.run_id AND o.position = q.position AND NOT o.held;
                     UPDATE steps SET due_at = moment WHERE run_id = q.run_id AND position = q.position
                        AND status = 'waiting' AND waiting_for = 'lock';
                     called := called + 1;
@@ -371,26 +466,13 @@ CREATE OR REPLACE FUNCTION lock_holders(p_key text, p_limit integer) RETURNS jso
              WHERE h.key = p_key AND h.held ORDER BY h.held_at LIMIT p_limit) x
 $$;
 
--- Note how long was waited for keys, by the hour.
-CREATE OR REPLACE FUNCTION count_waits(p_requests lock_requests[], p_waited interval, p_timed_out boolean) RETURNS void
+-- Note how long was waited in the lines of keys, by the hour.
+CREATE OR REPLACE FUNCTION count_waits(p_requests lock_requests[], p_timed_out boolean) RETURNS void
 LANGUAGE sql AS $$
     INSERT INTO lock_contention (key, hour, waits, timeouts, waited_s)
-    SELECT q.key, date_trunc('hour', clock_now(), 'UTC'), 1, p_timed_out::integer, extract(epoch FROM p_waited)
-      FROM unnest(p_requests) q ORDER BY q.key
+    SELECT q.key, date_trunc('hour', clock_now(), 'UTC'), 1, p_timed_out::integer, q.waited_s
+      FROM unnest(p_requests) q WHERE q.waited_s > 0 ORDER BY q.key
         ON CONFLICT (key, hour) DO UPDATE SET waits = lock_contention.waits + 1,
                     timeouts = lock_contention.timeouts + excluded.timeouts,
                     waited_s = lock_contention.waited_s + excluded.waited_s
 $$;
-
--- Wake the next that wait for something else: a breaker that closed, a host that has room again. Which have waited
--- longest, each a row of its own; what is locked is changing anyway.
-CREATE OR REPLACE FUNCTION wake_waiting(p_on text, p_count integer, p_limit integer, p_resend real) RETURNS jsonb
-LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE steps s SET due_at = clock_now()
-      FROM (SELECT run_id, position FROM steps
-             WHERE waiting_on = p_on AND waiting_for IN ('breaker', 'throttled') AND NOT held
-             ORDER BY due_at LIMIT p_count FOR NO KEY UPDATE SKIP LOCKED) d
-     WHERE s.run_id = d.run_id AND s.position = d.position;
-    RETURN CASE WHEN FOUND THEN sweep_due(p_limit, p_resend) ELSE '[]' END;
-END $$;

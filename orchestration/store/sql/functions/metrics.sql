@@ -116,8 +116,11 @@ BEGIN
         SELECT s.span, span_start(s.span, c.at), c.kind, c.name, sum(c.ended), sum(c.completed), sum(c.failed),
                sum(c.retried), sum(c.fallbacks), sum(c.skipped), sum(c.cancelled), sum(c.waiting), sum(c.lost),
                sum(c.handed_back), sum(c.timed), sum(c.duration_s), sum(c.cpu_s), max(c.peak_memory),
-               sum(c.sent_bytes), sum(c.received_bytes), sum(c.prompt_tokens), sum(c.completion_tokens)
-          FROM counted c, spans s WHERE s.span <> 'minute' OR c.at >= kept GROUP BY 1, 2, 3, 4
+               sum(c.sent_bytes), sum(c.received_bytes), sum(c.prompt_tokens), sum(c.completion_tokens),
+               min(c.at), max(c.at)
+          FROM counted c, spans s
+         WHERE CASE s.span WHEN 'minute' THEN c.at >= kept WHEN 'ever' THEN c.kind = ANY (kinds_for_ever()) ELSE true END
+         GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
                    failed = m.failed + excluded.failed, retried = m.retried + excluded.retried,
@@ -129,7 +132,8 @@ BEGIN
                    sent_bytes = m.sent_bytes + excluded.sent_bytes,
                    received_bytes = m.received_bytes + excluded.received_bytes,
                    prompt_tokens = m.prompt_tokens + excluded.prompt_tokens,
-                   completion_tokens = m.completion_tokens + excluded.completion_tokens
+                   completion_tokens = m.completion_tokens + excluded.completion_tokens,
+                   last_at = greatest(m.last_at, excluded.last_at)
     ), sorted AS (
         SELECT e.at, k.kind, k.name, duration_bucket(e.took) AS bucket, count(*) AS n
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action)) k(kind, name)
@@ -172,12 +176,13 @@ BEGIN
         INSERT INTO metrics_counts AS m
         SELECT s.span, span_start(s.span, e.at), 'run', e.name, count(*), count(*) FILTER (WHERE e.status = 'completed'),
                count(*) FILTER (WHERE e.status = 'failed'), 0, 0, 0, count(*) FILTER (WHERE e.status = 'cancelled'),
-               0, 0, 0, count(*), sum(e.took), 0, NULL::bigint
+               0, 0, 0, count(*), sum(e.took), 0, NULL::bigint, 0, 0, 0, 0, min(e.at), max(e.at)
           FROM ended e, spans s WHERE s.span <> 'minute' OR e.at >= kept GROUP BY 1, 2, 3, 4
             ON CONFLICT (span, kind, at, name) DO UPDATE
                SET ended = m.ended + excluded.ended, completed = m.completed + excluded.completed,
                    failed = m.failed + excluded.failed, cancelled = m.cancelled + excluded.cancelled,
-                   timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s
+                   timed = m.timed + excluded.timed, duration_s = m.duration_s + excluded.duration_s,
+                   last_at = greatest(m.last_at, excluded.last_at)
     ), durations AS (
         INSERT INTO metrics_durations AS m
         SELECT s.span, span_start(s.span, e.at), 'run', e.name, duration_bucket(e.took), count(*)
@@ -192,8 +197,13 @@ CREATE OR REPLACE FUNCTION metric_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE 
     SELECT ARRAY['total', 'action', 'agent', 'queue', 'host', 'reason', 'on', 'run']
 $$;
 
--- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, the
--- others after 90 days. The most of any one kind of rows.
+-- What is counted since the beginning. Hosts, and what was waited on, have new names all the time, and nobody asks.
+CREATE OR REPLACE FUNCTION kinds_for_ever() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY['total', 'action', 'agent', 'queue', 'reason', 'run']
+$$;
+
+-- Remove counts that nobody asks for any more, in bounded batches: minutes after 48 hours, the others after 90 days; of
+-- those since the beginning the agents, which may have any name, that were not seen for as long. The most of any one kind of rows.
 CREATE OR REPLACE FUNCTION trim_metrics(p_limit integer) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     long    timestamptz := clock_now() - interval '90 days';
@@ -220,6 +230,8 @@ BEGIN
         SELECT ARRAY[(SELECT count(*) FROM counts), (SELECT count(*) FROM durations), (SELECT count(*) FROM errors)] INTO n;
         total := greatest(total, n[1], n[2], n[3]);
     END LOOP;
+    DELETE FROM metrics_counts WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM metrics_counts WHERE span = 'ever' AND kind = 'agent' AND last_at < long LIMIT p_limit));
     DELETE FROM lock_contention WHERE ctid = ANY (ARRAY(SELECT ctid FROM lock_contention WHERE hour < long LIMIT p_limit));
     -- The oldest by number; there is no index on the time.
     DELETE FROM breaker_changes WHERE id IN (
@@ -332,11 +344,12 @@ BEGIN
             SELECT c.at FROM breaker_changes c ORDER BY c.id DESC LIMIT 1000) c WHERE c.at >= since));
 END $$;
 
--- Counts since the beginning, for who reckons rates himself.
+-- Counts since the beginning, for who reckons rates himself. Where there are more, those that were seen first are
+-- told: a counter that comes and goes is none.
 CREATE OR REPLACE FUNCTION read_totals() RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
-        'counts', (SELECT coalesce(jsonb_agg(to_jsonb(m) - 'span' - 'at'), '[]') FROM (
-            SELECT * FROM metrics_counts WHERE span = 'ever' ORDER BY ended DESC LIMIT 1000) m),
+        'counts', (SELECT coalesce(jsonb_agg(to_jsonb(m) - 'span' - 'at' - 'first_at' - 'last_at'), '[]') FROM (
+            SELECT * FROM metrics_counts WHERE span = 'ever' ORDER BY first_at, kind, name LIMIT 1000) m),
         'durations', (SELECT coalesce(jsonb_agg(jsonb_build_array(d.kind, d.name, d.bucket, d.n)), '[]') FROM (
             SELECT * FROM metrics_durations WHERE span = 'ever' AND kind IN ('action', 'run') LIMIT 20000) d),
         'runs', (SELECT coalesce(jsonb_object_agg(x.status, x.n), '{}') FROM (

@@ -65,6 +65,20 @@ BEGIN
     RETURN n;
 END $$;
 
+-- After the line of a queue was too long for messages to be sent again: the next steps of it are due now, if they were
+-- sent before. Those whose messages still wait get another one, which costs a look.
+CREATE OR REPLACE FUNCTION resend_queue(p_queue text, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE n integer;
+BEGIN
+    UPDATE steps s SET due_at = clock_now()
+      FROM (SELECT run_id, position FROM steps
+             WHERE due_at > clock_now() AND NOT held AND status = 'ready' AND queue = p_queue AND sends > 0
+             ORDER BY due_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) d
+     WHERE s.run_id = d.run_id AND s.position = d.position;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+
 -- Attempts in progress that may be lost, with what `decide` needs. `p_owners` null: those whose lease has run out.
 -- A run that is locked is left for the next sweep, which would wait for it, and all others behind it.
 CREATE OR REPLACE FUNCTION attempts_held(p_owners text[], p_limit integer) RETURNS jsonb LANGUAGE sql AS $$
@@ -124,21 +138,22 @@ CREATE OR REPLACE FUNCTION worker_lock(p_owner text) RETURNS bigint LANGUAGE sql
     SELECT hashtextextended('perdure-worker:' || p_owner, 0) & 9223372036854775807
 $$;
 
--- Remove runs that ended before a time, in a bounded batch; and what else is as old: workers that are gone, records of
--- the audit, which are kept for a year at least, and keys of starts, for a week.
+-- Remove runs that ended before a time, in a bounded batch, none without one; and what else is as old (90 days without
+-- one): workers that are gone, records of the audit, which are kept for a year at least, and keys of starts, for a week.
 -- The planner is told that runs are long (see `steps`), and would rather read whole tables for so many of them.
 CREATE OR REPLACE FUNCTION purge_runs(p_before timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     ids           bigint[];
     t             text;
-    -- A variable, since a volatile function is compared with every row and not looked up.
-    keys_before   timestamptz := least(p_before, clock_now() - interval '7 days');
-    audit_before  timestamptz := least(p_before, clock_now() - interval '1 year');
+    -- Variables, since a volatile function is compared with every row and not looked up.
+    gone_before   timestamptz := coalesce(p_before, clock_now() - interval '90 days');
+    keys_before   timestamptz := least(gone_before, clock_now() - interval '7 days');
+    audit_before  timestamptz := least(gone_before, clock_now() - interval '1 year');
 BEGIN
     DELETE FROM workers WHERE id IN (
         SELECT w.id FROM workers w
-         WHERE coalesce(w.ended_at, w.started_at) < p_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
+         WHERE coalesce(w.ended_at, w.started_at) < gone_before AND NOT EXISTS (SELECT FROM worker_sessions(w.id))
          LIMIT p_limit);
     DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
         SELECT k.ctid FROM idempotency_keys k
