@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
+PORTS = range(15_000, 32_000)
+TRIES = 50
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -21,7 +24,15 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """A port that was free a moment ago."""
+    """A port that was free a moment ago, of those that systems do not give to outgoing connections.
+
+    One of these might be taken by any connection before a server listens there. Source: ip(7), `ip_local_port_range`;
+    RFC 6335, section 6.
+    """
+    for _ in range(TRIES):
+        port = secrets.choice(PORTS)
+        if is_free(port, host):
+            return port
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
