@@ -110,9 +110,10 @@ class MessageFeed:
         return place
 
     def place_at(self, length: int) -> Place | None:
-        """The place of a reader who has so many characters. None: there are not so many."""
+        """The place of a reader who has so many characters. None: there are not so many, or they may be others."""
         end = self.text.end()
-        return Place(length, end.turn) if length <= end.length else None
+        is_same = length == 0 or self.text.is_first
+        return Place(length, end.turn) if is_same and length <= end.length else None
 
     def stop(self) -> None:
         """Follow it no more."""
