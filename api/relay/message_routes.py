@@ -16,7 +16,7 @@ from api.relay.message_feed import MessageFeed, MessageFeeds
 from api.relay.message_text import Place
 from api.relay.polling import LONGEST_WAIT_S
 from api.relay.sse import HEARTBEAT_S, RECONNECT_MS
-from orchestration.errors import UnknownMessage
+from orchestration.errors import StoreUnavailable, UnknownMessage
 from schemas.chat import Message
 from schemas.events import Position
 from schemas.json import JsonObject
@@ -103,6 +103,8 @@ def stream_message(feed: MessageFeed, after: Position | int | None, member: Memb
             feed.check_there()
         except UnknownMessage as error:
             yield _event(feed, "gone", {"code": error.code, "message": error.message})
+            return
+        except StoreUnavailable:  # who reads comes back, and is told by another feed
             return
         is_ended = feed.is_ended
         pieces: list[str] = []
