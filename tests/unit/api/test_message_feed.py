@@ -11,6 +11,7 @@ from api.relay import message_feed
 from api.relay.channel import Channel, Cursor
 from api.relay.hub import Hub
 from api.relay.message_feed import MessageFeed, MessageFeeds
+from api.relay.message_routes import more_than
 from api.relay.native import NativeThreads
 from messaging.reading import Batch, Entry
 from orchestration.chat.reading import Conversations
@@ -156,3 +157,31 @@ def test_nobody_waits_for_ever_for_a_message_to_be_read(feeds, stored, monkeypat
     with gevent.Timeout(20), pytest.raises(StoreUnavailable, match="in time"), feeds.watch("m1", run_id="r1"):
         pass
     assert feeds.followed == 0
+
+
+def test_who_has_more_characters_than_are_here_waits_until_there_are_still_more(feeds, stream):
+    stream.add(piece(0, "Once "))
+    with feeds.watch("m1", run_id="r1") as feed:
+        wait_until(feed, lambda: feed.text.text == "Once ")
+        has_more = more_than(feed, 9)
+        assert not has_more()
+        for offset, words, is_more in ((5, "up", False), (7, "on", False), (9, " a", True)):
+            stream.add(piece(offset, words))
+            end = offset + len(words)
+            wait_until(feed, lambda end=end: len(feed.text.text) == end)
+            assert has_more() is is_more
+        assert more_than(feed, 0)()
+
+
+def test_who_waits_by_a_number_of_characters_is_told_that_the_text_was_replaced(feeds, stream):
+    stream.add(piece(0, "Once upon a time"))
+    with feeds.watch("m1", run_id="r1") as feed:
+        wait_until(feed, lambda: feed.text.text == "Once upon a time")
+        has_more = more_than(feed, 16)
+        assert not has_more()
+        stream.add(piece(0, "There was").replace('"edition":0', '"edition":1'))
+        wait_until(feed, lambda: feed.text.text == "There was")
+        assert has_more()
+        # Who had the text before and asks only now, too; who has this one waits.
+        assert more_than(feed, 16)()
+        assert not more_than(feed, 9)()
