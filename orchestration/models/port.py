@@ -27,7 +27,7 @@ class ModelRequest:
 class Delta:
     """A piece of an answer, as the provider sent it. The last brings `finish_reason`, and `usage` if it was counted.
 
-    `finish_reason`: `stop`, `length` (the limit of tokens was met), `content_filter`, or the provider's own word.
+    `finish_reason`: `stop`, `length` (the limit of tokens was met), `content_filter`, or another word of OpenAI's.
     """
 
     text: str = ""
