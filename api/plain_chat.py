@@ -20,8 +20,7 @@ from api.services import current_services
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
-from orchestration.chat.plain import stream_filtered
-from orchestration.chat.plans import ACTION
+from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.errors import InvalidChat
 from orchestration.models.port import Delta
 from orchestration.ports import Actor
@@ -51,10 +50,8 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
             mend="name a chatModel, or set ENABLE_SERVER_SIDE_ORCHESTRATION=true",
         )
     name = asked.chatModel.name if asked.chatModel is not None else services.models.default
-    secrets = SecretStore(services.settings.secrets_dir, os.environ)
-    model, own_name = services.models.find(
-        name, lambda secret, *, host=None: secrets.get(secret, action=ACTION, host=host)
-    )
+    secrets = ReadSecrets(SecretStore(services.settings.secrets_dir, os.environ))
+    model, own_name = services.models.find(name, secrets)
     names = passed_filters(services.settings.chat_filters, asked.filters)
     filters = FilterChain.of(names, services.settings.filter_options, log.warning)
     context = ChatContext(messages=_messages(asked), parameters=asked.parameters, filters=names, user=actor.name)
@@ -67,7 +64,9 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     try:
-        plain = _Plain(lambda on_close: stream_filtered(model, own_name, context, filters, on_close))
+        plain = _Plain(
+            lambda on_close: stream_filtered(model, own_name, context, filters, on_close, secrets.redactor)
+        )
         # Asked before the answer begins, so that a provider that refuses is a problem with a status.
         first = plain.first()
     except BaseException:

@@ -22,8 +22,7 @@ from api.relay.problems import error_body
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
-from orchestration.chat.plain import stream_filtered
-from orchestration.chat.plans import ACTION
+from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.models.port import Delta
 from orchestration.secrets import SecretStore
 from schemas.chat import ChatContext
@@ -38,14 +37,12 @@ def complete_plainly(
     """The answer of one model; nothing is kept, and it ends with the connection. Raises: Refusal."""
     with ExitStack() as stack:
         stack.enter_context(open_until_end)
-        secrets = SecretStore(work.settings.secrets_dir, os.environ)
-        provider, own_name = work.models.find(
-            model, lambda name, *, host=None: secrets.get(name, action=ACTION, host=host)
-        )
+        secrets = ReadSecrets(SecretStore(work.settings.secrets_dir, os.environ))
+        provider, own_name = work.models.find(model, secrets)
         closers: list[Callable[[], None]] = []
         names = passed_filters(work.settings.chat_filters, context.filters)
         filters = FilterChain.of(names, work.settings.filter_options, log.warning)
-        filtered = stream_filtered(provider, own_name, context, filters, closers.append)
+        filtered = stream_filtered(provider, own_name, context, filters, closers.append, secrets.redactor)
         stack.callback(filtered.close)
         stack.callback(lambda: [close() for close in closers])
         # Asked before the answer begins, so that a provider that refuses is an error with a status.
