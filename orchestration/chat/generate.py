@@ -151,6 +151,7 @@ class _Answer:
     usage: Usage | None = None
     began_at: float = field(default_factory=time.monotonic)
     first_at: float | None = None
+    thought: bool = False
     ended_at: float = 0.0
 
     def take(self, model: LanguageModel, request: ModelRequest) -> None:
@@ -201,9 +202,14 @@ class _Answer:
 
     def _take(self, delta: Delta) -> None:
         self.ctx.raise_if_cancelled()
+        if delta.is_thinking:
+            self.thought = True
+            self.ctx.progress(message="Thinking")
         if delta.text:
             if self.first_at is None:
                 self.first_at = time.monotonic()
+                if self.thought:
+                    self.ctx.progress(message="Writing")
             self._write(self.filters.stream(self.halves.joined(delta.text)))
         self.finish_reason = delta.finish_reason or self.finish_reason
         if delta.usage is not None and delta.usage.is_plausible:

@@ -32,7 +32,7 @@ class SaidError(Exception):
 
 
 class AnswerReader:
-    """One answer. `begun`: something came; `ended`: nothing more will.
+    """One answer. `begun`: something came; `ended`: nothing more will; `thinking`: the last piece was a thought.
 
     `finish_reason`: one of OpenAI's words. `usage`: None where there was none, or no such number can be.
     """
@@ -42,6 +42,7 @@ class AnswerReader:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.begun = False
+        self.thinking = False
         self.ended = False
 
     def feed(self, data: bytes) -> Iterator[str]:
@@ -85,6 +86,7 @@ class AnswerReader:
                 self.finish_reason = _finish_reason(choice["finish_reason"])
             delta = choice.get("delta") or {}
             text = delta.get("content") or delta.get("refusal") or ""
+            self.thinking = not text and bool(delta.get("reasoning_content") or delta.get("reasoning"))
             if isinstance(text, str):
                 return text
         except (ValueError, TypeError, AttributeError, LookupError):

@@ -75,7 +75,11 @@ def test_an_answer_without_a_finish_reason_has_broken_off_unless_it_says_that_it
 def test_reasoning_is_a_sign_of_life_and_no_text():
     reader = AnswerReader()
     thought = {"choices": [{"delta": {"reasoning_content": "hm", "content": None}, "finish_reason": None}]}
+    assert not reader.thinking
     assert list(reader.feed(b"data: " + json.dumps(thought).encode() + b"\n\n")) == [""]
+    assert reader.thinking
+    assert list(reader.feed(chunk("a"))) == ["a"]
+    assert not reader.thinking
 
 
 @pytest.mark.parametrize(
