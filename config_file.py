@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,47 @@ WORKFLOW_SECTION = {
 """What the `workflow:` section calls the settings."""
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The settings the file gives. Sections of other programs in it are left alone.
+SECTIONS = (
+    "rate_limits",
+    "breakers",
+    "alerts",
+    "alert_channels",
+    "model_providers",
+    "mixtures",
+    "chat_filter_options",
+)
+"""The mappings that the file calls as the settings do."""
 
-    Raises: ValueError, also for an unknown word in the `workflow:` section.
+VALUES = ("chat_filters", "default_model")
+"""What else it calls as the settings do."""
+
+# Who shares the file, or keeps anchors in it, names such words so, as in Compose files.
+OTHERS_WORD = "x-"
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The settings the file gives. Words that begin with `x-` are left alone.
+
+    Raises: ValueError, also for an unknown word, at the top or in the `workflow:` section.
     """
     try:
         content = yaml.safe_load(path.expanduser().read_text()) or {}
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     workflow = _section(content, "workflow", path)
-    unknown = sorted(str(word) for word in set(workflow) - set(WORKFLOW_SECTION))
-    if unknown:
-        raise ValueError(f"{path}: unknown in workflow: {', '.join(unknown)}; known: {', '.join(WORKFLOW_SECTION)}")
+    known = ("workflow", "actions", *SECTIONS, *VALUES)
+    _check_words((word for word in content if not str(word).startswith(OTHERS_WORD)), known, f"{path}: unknown")
+    _check_words(workflow, WORKFLOW_SECTION, f"{path}: unknown in workflow")
     values = {WORKFLOW_SECTION[name]: value for name, value in workflow.items()}
-    for name in ("rate_limits", "breakers", "alerts", "alert_channels", "model_providers", "mixtures"):
-        if name in content:
-            values[name] = _section(content, name, path)
+    values |= {name: _section(content, name, path) for name in SECTIONS if name in content}
+    values |= {name: content[name] for name in VALUES if content.get(name) is not None}
     return values | {"action_defaults": _section(content, "actions", path)}
+
+
+def _check_words(words: Iterable[object], known: Collection[str], unknown: str) -> None:
+    others = sorted(str(word) for word in words if word not in known)
+    if others:
+        raise ValueError(f"{unknown}: {', '.join(others)}; known: {', '.join(known)}")
 
 
 def _section(content: object, name: str, path: Path) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Servers(_Group):
         "`OTEL_EXPORTER_OTLP_ENDPOINT`); empty: no traces",
     )
     otel_sample: float = Field(1.0, ge=0, le=1, description="share of the runs that are traced")
-    config: Path | None = Field(None, description="YAML file with a `workflow:` and an `actions:` section")
+    config: Path | None = Field(None, description="YAML file with settings, see above")
 
     @property
     def broker_url(self) -> str:
@@ -287,10 +287,14 @@ class Chats(_Group):
 
     chat_store_s: float = Field(2.0, ge=0.1, le=60, description="a growing text is stored after so many seconds")
     chat_store_tokens: int = Field(100, ge=1, le=10_000, description="or so many pieces (tokens, as models send them)")
-    chat_filters: Words = Field((), description="filters that every answer passes, before those that were asked for")
+    chat_filters: Words = Field(
+        (),
+        description="filters that every answer passes, before those that were asked for; `chat_filters:` in YAML",
+    )
     chat_filter_options: Mapping[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description='options of filters by name, such as `{"trim_context": {"max_tokens": 8000}}`',
+        description='options of filters by name, such as `{"trim_context": {"max_tokens": 8000}}`; '
+        "`chat_filter_options:` in YAML",
     )
 
 
@@ -312,7 +316,9 @@ class Models(_Group):
         description='mixtures of agents by name, such as `{"team": {"proposers": ["openai/gpt-5", "local/qwen3"], '
         '"aggregator": "openai/gpt-5"}}`; `mixtures:` in YAML',
     )
-    default_model: str = Field("", description="who answers where nobody is named; empty: the first one listed")
+    default_model: str = Field(
+        "", description="who answers where nobody is named; empty: the first one listed; `default_model:` in YAML"
+    )
     server_side_orchestration: bool = Field(
         True,
         validation_alias=AliasChoices("PERDURE_SERVER_SIDE_ORCHESTRATION", "ENABLE_SERVER_SIDE_ORCHESTRATION"),

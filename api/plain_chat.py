@@ -10,8 +10,8 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from flask import Response
 
@@ -20,8 +20,8 @@ from api.services import current_services
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
-from orchestration.chat.plain import stream_filtered
-from orchestration.chat.plans import ACTION
+from orchestration.chat.plain import ReadSecrets, stream_filtered
+from orchestration.chat.reading_ahead import BEAT_S, FIRST_S, ReadAhead
 from orchestration.errors import InvalidChat
 from orchestration.models.port import Delta
 from orchestration.ports import Actor
@@ -34,6 +34,7 @@ log = logging.getLogger("perdure.chat")
 # Half of the threads that gunicorn is started with.
 MOST_AT_ONCE = 8
 RETRY_AFTER_S = 2
+BEAT = ": still here\n\n"
 
 _free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -51,12 +52,11 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
             mend="name a chatModel, or set ENABLE_SERVER_SIDE_ORCHESTRATION=true",
         )
     name = asked.chatModel.name if asked.chatModel is not None else services.models.default
-    secrets = SecretStore(services.settings.secrets_dir, os.environ)
-    model, own_name = services.models.find(
-        name, lambda secret, *, host=None: secrets.get(secret, action=ACTION, host=host)
-    )
+    secrets = ReadSecrets(SecretStore(services.settings.secrets_dir, os.environ))
+    model, own_name = services.models.find(name, secrets)
     names = passed_filters(services.settings.chat_filters, asked.filters)
-    filters = FilterChain.of(names, services.settings.filter_options, log.warning)
+    with _refusing():
+        filters = FilterChain.of(names, services.settings.filter_options, log.warning)
     context = ChatContext(messages=_messages(asked), parameters=asked.parameters, filters=names, user=actor.name)
     if not _free.acquire(blocking=False):
         raise Refusal(
@@ -66,51 +66,32 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
             mend="try again when one has ended",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
-    try:
-        plain = _Plain(lambda on_close: stream_filtered(model, own_name, context, filters, on_close))
-        # Asked before the answer begins, so that a provider that refuses is a problem with a status.
-        first = plain.first()
-    except BaseException:
-        _free.release()
-        raise
-    answer = Response(_events(new_id("msg"), name, chain(first, plain.deltas)), mimetype="text/event-stream")
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["X-Accel-Buffering"] = "no"
-    answer.call_on_close(plain.close)
+    with ExitStack() as stack:
+        stack.callback(_free.release)
+        ahead = ReadAhead(
+            lambda on_close: stream_filtered(model, own_name, context, filters, on_close, secrets.redactor)
+        )
+        stack.callback(ahead.close)
+        # A provider that refuses at once is a problem with a status. No longer: who left is known by writing alone.
+        with _refusing():
+            ahead.wait_first(FIRST_S)
+        answer = Response(_events(new_id("msg"), name, ahead.pieces(BEAT_S)), mimetype="text/event-stream")
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Accel-Buffering"] = "no"
+        answer.call_on_close(stack.pop_all().close)
     return answer
 
 
-class _Plain:
-    """One answer. `close` ends its connection at once and lets the next one in; calling it again does nothing."""
-
-    def __init__(self, stream: Callable[[Callable[[Callable[[], None]], None]], Iterator[Delta]]) -> None:
-        self._closers: list[Callable[[], None]] = []
-        self._closed = False
-        self.deltas = stream(self._closers.append)
-
-    def first(self) -> list[Delta]:
-        """The first piece. Raises: Refusal."""
-        try:
-            return [next(self.deltas)]
-        except StopIteration:
-            return []
-        except Retryable as error:
-            headers = {"Retry-After": str(max(1, round(error.after)))} if error.after else {}
-            raise Refusal(503, error.code, error.reason, mend="try again", headers=headers) from error
-        except Permanent as error:
-            raise Refusal(502, error.code, error.reason, mend="ask another model") from error
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            for close in self._closers:
-                close()
-            if isinstance(self.deltas, Generator):
-                self.deltas.close()
-        finally:
-            _free.release()
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Before the answer begins, a failure is a Refusal."""
+    try:
+        yield
+    except Retryable as error:
+        headers = {"Retry-After": str(max(1, round(error.after)))} if error.after else {}
+        raise Refusal(503, error.code, error.reason, mend="try again", headers=headers) from error
+    except Permanent as error:
+        raise Refusal(502, error.code, error.reason, mend="ask another model") from error
 
 
 def _messages(asked: ChatRequest) -> tuple[ContextMessage, ...]:
@@ -118,13 +99,16 @@ def _messages(asked: ChatRequest) -> tuple[ContextMessage, ...]:
     return (ContextMessage(role=ChatRole.SYSTEM, content=asked.system), *said) if asked.system else said
 
 
-def _events(message_id: str, model: str, deltas: Iterator[Delta]) -> Iterator[str]:
+def _events(message_id: str, model: str, pieces: Iterator[Delta | None]) -> Iterator[str]:
     shown: dict[str, Json] = {"id": message_id, "role": "assistant", "model": model, "orchestrated": False}
     yield _event("start", shown)
     text: list[str] = []
     length, ending = 0, Delta()
     try:
-        for delta in deltas:
+        for delta in pieces:
+            if delta is None:
+                yield BEAT
+                continue
             if delta.text:
                 yield _event("delta", {"offset": length, "text": delta.text})
                 text.append(delta.text)

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from config_file import WORKFLOW_SECTION
+from config_file import SECTIONS, VALUES, WORKFLOW_SECTION
 from settings import GROUPS, variable_of
 
 UNITS = {"_s": "seconds", "_ms": "milliseconds", "_bytes": "bytes", "_days": "days", "_steps": "steps"}
@@ -24,13 +24,15 @@ at its start with one sentence. Lists have commas between their words.
 ```yaml
 {example}```
 
-Sections of other programs in the file are left alone. The default of a list or text shown as `-` is empty.
+The file has also, by the names of their settings in small letters: {sections}.
+An unknown word in it stops the process, but for words that begin with `x-`, which are left alone. The default of a list
+or text shown as `-` is empty.
 """
 
 
 def configuration_page() -> str:
     """The text of docs/configuration.md."""
-    lines = [HEAD.format(example=_example())]
+    lines = [HEAD.format(example=_example(), sections=_sections())]
     for group in GROUPS:
         lines += [f"## {group.__name__}", "", str(group.__doc__), ""]
         lines += ["| variable | type | default | meaning |", "| --- | --- | --- | --- |"]
@@ -49,6 +51,10 @@ def _example() -> str:
         shown = {None: "null", True: "true", False: "false"}.get(default, default)
         lines.append(f"  {word}: {shown}")
     return "\n".join([*lines, "actions:", "  ssh.install_custom_nodes:", "    concurrency: 2", ""])
+
+
+def _sections() -> str:
+    return ", ".join(f"`{name}`" for name in (*SECTIONS, *VALUES))
 
 
 def _row(name: str, field: FieldInfo) -> str:

@@ -10,7 +10,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from schemas.base import Strict
 from schemas.json import JsonObject
@@ -21,11 +30,24 @@ MAX_CONTEXT_MESSAGES = 1000
 MAX_PROPOSERS = 8
 MAX_LAYERS = 3
 MAX_FILTERS = 16
+# More than this of an attempt is no count of tokens, whoever said it.
+MAX_TOKENS = 1 << 40
 FILTER_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
 
 # A provider's name and the name the provider has for the model, which may itself hold slashes: `openai/gpt-5`.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}/[^\s\x00-\x1f]{1,200}$")]
 FilterName = Annotated[str, StringConstraints(pattern=FILTER_PATTERN, max_length=100)]
+
+_MODEL_NAME: TypeAdapter[str] = TypeAdapter(ModelName)
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can have this name."""
+    try:
+        _MODEL_NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 class ChatRole(StrEnum):
@@ -204,6 +226,11 @@ class Usage(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether these can be counts of tokens."""
+        return 0 <= self.prompt_tokens <= MAX_TOKENS and 0 <= self.completion_tokens <= MAX_TOKENS
 
     @property
     def total_tokens(self) -> int:

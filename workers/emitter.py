@@ -15,6 +15,7 @@ from orchestration.errors import PerdureError, StoreRefused, StoreUnavailable
 from orchestration.ports import EventSink
 from orchestration.redaction import RedactingStream, Redactor
 from orchestration.secrets import SecretStore
+from schemas.chat import MAX_TOKENS
 from schemas.events import LogEvent, ProgressEvent
 from schemas.json import Json, JsonObject
 from schemas.progress import Progress
@@ -147,8 +148,8 @@ class Emitter:
         self._count(sent_bytes=sent, received_bytes=received)
 
     def count_tokens(self, prompt: int, completion: int) -> None:
-        """Add to the tokens that models read and wrote for the attempt."""
-        self._count(prompt_tokens=prompt, completion_tokens=completion)
+        """Add to the tokens that models read and wrote for the attempt; more than can be counts as the most."""
+        self._count(prompt_tokens=min(prompt, MAX_TOKENS), completion_tokens=min(completion, MAX_TOKENS))
 
     def depends_on(self, agent: str) -> None:
         """Note what the attempt depends on, by the name of its breaker."""

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import redis
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from tracing_otel import Tracing
 
 log = logging.getLogger("perdure.janitor")
+
+T = TypeVar("T")
 
 PURGE_EVERY_S = 60.0
 NOTE_EVERY_S = 60.0
@@ -88,6 +90,7 @@ class Janitor:
         self._awake_at = -math.inf
         self._trust_absence_at = 0.0
         self._suspects: dict[str, tuple[float, str]] = {}
+        self._has_failed = False
         self._purged_at = time.monotonic()
         self._noted_at = -math.inf
         self._counted_at = self._trimmed_at = self._looked_at = self._obeyed_at = -math.inf
@@ -111,24 +114,45 @@ class Janitor:
     def sweep_once(self) -> float:
         """One round; answers the seconds until the next."""
         now = time.monotonic()
-        self._look_at_broker()
-        self._keep_orders(now)
-        for queue in self._dispatcher.drained():
-            self.sweep.resend_queue(queue)
-        sent = self.sweep.lines() + self._waves.release()
+        self._has_failed = False
+        self._part("broker", self._look_at_broker)
+        self._part("breaker orders", lambda: self._keep_orders(now))
+        self._part("drained queues", self._resend_drained)
+        sent = (self._part("lines", self.sweep.lines) or 0) + (self._part("waves", self._waves.release) or 0)
         if now >= self._trust_absence_at:
-            self.sweep.expired()
-        self._end_dead_workers(now)
-        self._note_lost_workers(now)
-        self._purge(now)
-        self._count(now)
-        self._look(now)
-        self._exports.write()
+            self._part("expired leases", self.sweep.expired)
+        self._part("dead workers", lambda: self._end_dead_workers(now))
+        self._part("lost workers", lambda: self._note_lost_workers(now))
+        self._part("purge", lambda: self._purge(now))
+        self._part("counts", lambda: self._count(now))
+        self._part("old counts", lambda: self._trim(now))
+        self._part("alerts", lambda: self._look(now))
+        self._part("exports", self._exports.write)
+        due = self._part("next due", self.sweep.next_due_s)
+        interval = min(SECOND_LOOK_S, self._interval) if self._suspects else self._interval
+        if self._has_failed:  # what could not be done is due still, and would be tried without a pause
+            return interval
         if sent >= BATCH:
             return 0.0
-        due = self.sweep.next_due_s()
-        interval = min(SECOND_LOOK_S, self._interval) if self._suspects else self._interval
         return interval if due is None else max(0.01, min(interval, due))
+
+    def _part(self, name: str, act: Callable[[], T]) -> T | None:
+        """Do a part of the round. One that fails is logged, and keeps no other from being done.
+
+        Raises: StoreUnavailable, which all of them would.
+        """
+        try:
+            return act()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            self._has_failed = True
+            log.exception("a part of the sweep failed", extra={"part": name})
+            return None
+
+    def _resend_drained(self) -> None:
+        for queue in self._dispatcher.drained():
+            self.sweep.resend_queue(queue)
 
     def _look_around(self, database_s: float) -> None:
         """Absence proves nothing after we were away ourselves: everybody gets the time of a heartbeat to show up.
@@ -142,36 +166,41 @@ class Janitor:
 
     def _note_lost_workers(self, now: float) -> None:
         if now - self._noted_at >= NOTE_EVERY_S:
+            self._noted_at = now
             self.sweep.note_lost_workers()
             self._hosts.forget_silent()
-            self._noted_at = now
 
     def _purge(self, now: float) -> None:
         if now - self._purged_at < PURGE_EVERY_S:
             return
-        if self.sweep.purge(self.settings.retention_days or None) < BATCH:
-            self._purged_at = now
+        self._purged_at = now  # also where it fails: it is not tried at each sweep then
+        if self.sweep.purge(self.settings.retention_days or None) >= BATCH:
+            self._purged_at = -math.inf
 
     def _count(self, now: float) -> None:
         """Count what ended. Where that is more than one call counts, the next sweep goes on."""
-        if now - self._counted_at >= COUNT_EVERY_S and not self._metrics.fold():
-            self._counted_at = now
-        if now - self._trimmed_at >= PURGE_EVERY_S and not self._metrics.trim():
-            self._trimmed_at = now
-            self._alerts.alerts.trim()
-            self._orders.trim()
+        if now - self._counted_at < COUNT_EVERY_S:
+            return
+        self._counted_at = now
+        if self._metrics.fold():
+            self._counted_at = -math.inf
+
+    def _trim(self, now: float) -> None:
+        if now - self._trimmed_at < PURGE_EVERY_S:
+            return
+        self._trimmed_at = now
+        if self._metrics.trim():
+            self._trimmed_at = -math.inf
+            return
+        self._alerts.alerts.trim()
+        self._orders.trim()
 
     def _look(self, now: float) -> None:
         """Look whether somebody should be told that something is wrong. Not while absence proves nothing."""
         if now - self._looked_at < LOOK_EVERY_S or now < self._trust_absence_at:
             return
         self._looked_at = now
-        try:
-            self._alerts.look()
-        except StoreUnavailable:
-            raise
-        except Exception:  # an alert that cannot be made must not keep work from being done
-            log.exception("alerts were not looked at")
+        self._alerts.look()
 
     def _breakers_now(self) -> list[BreakerStatus] | None:
         return self._unless_away(lambda: self._breakers.all(BREAKERS_LOOKED_AT))

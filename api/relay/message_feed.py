@@ -34,6 +34,8 @@ LOOK_AT_MOST_S = 5.0
 GAP_S = 0.25
 AWAY_S = 1.0
 FIND_STREAM_S = 1.0
+# How long a reader waits for the first look at the message.
+KNOWN_S = 15.0
 # Of how many events it is kept where they changed the text, for readers who come back.
 KEPT_MARKS = 5000
 # How many events are read for one who comes back from further behind; beyond, it is told the whole text.
@@ -71,19 +73,33 @@ class MessageFeed:
         self._began: Position | None = None
         self._marks: deque[tuple[int, int]] = deque(maxlen=KEPT_MARKS)
         self._greenlet = gevent.spawn(self._run)
+        # Whatever ended it, who waits is to look.
+        self._greenlet.link(lambda _: self._tell())
 
     def wait_known(self) -> None:
-        """Wait until the message was read. Raises: UnknownMessage; StoreUnavailable."""
+        """Wait until the message was read. Raises: UnknownMessage; StoreUnavailable, also where that takes long."""
+        deadline = monotonic() + KNOWN_S
         while self._message is None:
             if self._error is not None:
                 raise self._error
-            self.changed.wait()
+            self.check_there()
+            left = deadline - monotonic()
+            if left <= 0:
+                raise StoreUnavailable("the message could not be read in time")
+            self.changed.wait(left)
         self.check_there()
 
     def check_there(self) -> None:
-        """Raises: UnknownMessage when the message was deleted meanwhile."""
+        """Raises: UnknownMessage when the message was deleted meanwhile; StoreUnavailable when nobody follows it."""
         if isinstance(self._error, UnknownMessage):
             raise self._error
+        if self.is_lost:
+            raise StoreUnavailable("the message is not followed any more")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether what followed it is gone before the message had ended."""
+        return self._greenlet.dead and not self.is_ended
 
     def snapshot(self) -> JsonObject:
         """The message as it is now; `wait_known` comes first."""
@@ -110,15 +126,45 @@ class MessageFeed:
         return place
 
     def place_at(self, length: int) -> Place | None:
-        """The place of a reader who has so many characters. None: there are not so many."""
+        """The place of a reader who has so many characters. None: there are not so many, or they may be others."""
         end = self.text.end()
-        return Place(length, end.turn) if length <= end.length else None
+        is_same = length == 0 or self.text.is_first
+        return Place(length, end.turn) if is_same and length <= end.length else None
 
     def stop(self) -> None:
         """Follow it no more."""
         self._greenlet.kill(block=False)
 
     def _run(self) -> None:
+        failed = False
+        while not self.is_ended:
+            try:
+                if failed:
+                    # It may be an event that cannot be taken, and it is still there: what is stored is read by itself.
+                    self._look_at_stored()
+                if not self.is_ended:
+                    self._follow_run()
+                return
+            except Exception:
+                # Once: what is odd about it will be as odd a second later.
+                log.log(logging.DEBUG if failed else logging.ERROR, "a message is looked at again", exc_info=True)
+                failed, self._is_whole = True, False
+                gevent.sleep(AWAY_S)
+
+    def _look_at_stored(self) -> None:
+        stored = self._read()
+        if stored is None:
+            return
+        if stored["status"] != MessageStatus.WRITING:
+            self._end(stored, None)
+            return
+        self._message = stored
+        self.text.become(stored["text"], _edition(stored))
+        self._begin(None)
+        self._tell()
+
+    def _follow_run(self) -> None:
+        """Follow it until it has ended, or is not there."""
         run_id = self._run_id
         while run_id is None:
             stored = self._read()
@@ -174,7 +220,7 @@ class MessageFeed:
             return place
         self._key = stored["step"]["key"]
         self._message = stored
-        edition = (stored["text_attempt"] or 0, stored["text_edition"] or 0)
+        edition = _edition(stored)
         self._is_whole = end is not None and self._catch_up(run_id, end, stored, edition)
         if not self._is_whole:
             self.text.become(stored["text"], edition)
@@ -263,8 +309,7 @@ class MessageFeed:
         self._marks.clear()
 
     def _end(self, stored: JsonObject, place: Position | None) -> None:
-        edition = (stored["text_attempt"] or 0, stored["text_edition"] or 0)
-        self.text.become(stored["text"], edition, final=True)
+        self.text.become(stored["text"], _edition(stored), final=True)
         self._message = stored
         if self.position is None:
             self._begin(place)
@@ -311,7 +356,7 @@ class MessageFeeds:
         Raises: UnknownMessage; StoreUnavailable.
         """
         feed = self._feeds.get(message_id)
-        if feed is None or feed.is_ended:  # one that has ended may be written again since
+        if feed is None or feed.is_ended or feed.is_lost:  # one that has ended may be written again since
             feed = self._feeds[message_id] = MessageFeed(
                 message_id, run_id, self._hub, self.conversations, self._threads
             )
@@ -330,6 +375,10 @@ class MessageFeeds:
     def followed(self) -> int:
         """How many messages are followed."""
         return len(self._feeds)
+
+
+def _edition(stored: JsonObject) -> Edition:
+    return stored["text_attempt"] or 0, stored["text_edition"] or 0
 
 
 def _json(document: JsonObject) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from time import monotonic
 
@@ -16,7 +16,7 @@ from api.relay.message_feed import MessageFeed, MessageFeeds
 from api.relay.message_text import Place
 from api.relay.polling import LONGEST_WAIT_S
 from api.relay.sse import HEARTBEAT_S, RECONNECT_MS
-from orchestration.errors import UnknownMessage
+from orchestration.errors import StoreUnavailable, UnknownMessage
 from schemas.chat import Message
 from schemas.events import Position
 from schemas.json import JsonObject
@@ -62,12 +62,11 @@ def wait_for_message(feeds: MessageFeeds, message_id: str) -> Response:
     wait_s = parameters.seconds(request.args.get("wait"), most=LONGEST_WAIT_S)
     since = parameters.place(request.args.get("since"), "since")
     with feeds.watch(message_id) as feed:
-        place = place_of(feed, since)
+        has_more = more_than(feed, since)
         deadline = monotonic() + wait_s
-        while place is not None and not feed.is_ended:
+        while not feed.is_ended:
             changed = feed.changed
-            found = feed.text.take(place)
-            if found is None or found.offset is not None or found.news:
+            if has_more():
                 break
             left = deadline - monotonic()
             if left <= 0:
@@ -75,6 +74,36 @@ def wait_for_message(feeds: MessageFeeds, message_id: str) -> Response:
             changed.wait(left)
             feed.check_there()
         return Response(_json({"success": True} | shown(feed)), mimetype="application/json")
+
+
+def more_than(feed: MessageFeed, since: Position | int | None) -> Callable[[], bool]:
+    """Tells, each time it is called, whether there is more to tell of a message than a reader has, or something else.
+
+    A reader may have more characters than are here: what it was told is not stored yet, say. Where another text stood
+    here before, it may have been that one.
+    """
+    text = feed.text
+    length = since if isinstance(since, int) else None
+    if length is None:
+        place = place_of(feed, since)
+    else:
+        place = text.end() if text.is_first or length <= len(text.text) else None
+    edition = text.edition
+
+    def has_more() -> bool:
+        if place is None:
+            return True
+        before = place.length
+        found = text.take(place)
+        if found is None or found.news:
+            return True
+        if length is None:
+            return found.offset is not None
+        is_other = not text.is_first and text.edition != edition
+        is_cut = found.offset is not None and found.offset < before
+        return is_other or is_cut or len(text.text) > length
+
+    return has_more
 
 
 def place_of(feed: MessageFeed, after: Position | int | None) -> Place | None:
@@ -103,6 +132,8 @@ def stream_message(feed: MessageFeed, after: Position | int | None, member: Memb
             feed.check_there()
         except UnknownMessage as error:
             yield _event(feed, "gone", {"code": error.code, "message": error.message})
+            return
+        except StoreUnavailable:  # who reads comes back, and is told by another feed
             return
         is_ended = feed.is_ended
         pieces: list[str] = []

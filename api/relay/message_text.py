@@ -12,6 +12,9 @@ KEPT_TURNS = 1000
 Edition = tuple[int, int]
 """Which attempt wrote a text, and how often it had begun anew by then. A higher one replaces a lower one."""
 
+# Until a text is of a later edition, so many characters of it are the same for all who have read them.
+FIRST_EDITION: Edition = (1, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -75,6 +78,11 @@ class MessageText:
         """Have readers told of an event."""
         self.turn += 1
         self._turns.append(Turn(self.turn, news=(name, text)))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no other text stood here before, as far as is known."""
+        return self.edition <= FIRST_EDITION
 
     def end(self) -> Place:
         """The place of a reader who has all."""

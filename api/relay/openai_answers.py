@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from typing import Any
 
 from api.relay.message_text import Edition
 from api.relay.problems import error_body
-from schemas.chat import MessageStatus
+from schemas.chat import MessageStatus, Mixture
 from schemas.json import JsonObject
 from schemas.statuses import StepStatus
 
@@ -22,6 +23,8 @@ EDITIONS = 64
 # An error of a provider, as what it would be of OpenAI's.
 _FAILED = {"model.rate_limited": HTTPStatus.TOO_MANY_REQUESTS, "model.unknown": HTTPStatus.NOT_FOUND}
 _CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
+# How the names of mixtures begin among those of models.
+MIXTURE = "mixture/"
 REPLACED = "text_replaced"
 REPLACED_WORDS = "the text was replaced by another one, since its first writer was lost; read it again"
 
@@ -37,6 +40,16 @@ class Asked:
     top_p: float | None = None
     max_output_tokens: int | None = None
     metadata: dict[str, str] | None = None
+
+
+def model_of(message: JsonObject, mixtures: Mapping[str, Mixture]) -> str | None:
+    """Who answers, as it can be asked for again: the mixture with these agents as it is set now, else the model."""
+    agents = [one["model"] for one in message.get("proposals") or ()]
+    for name, mixture in mixtures.items() if agents else ():
+        if message["model"] == mixture.aggregator and agents == [*mixture.proposers] * mixture.layers:
+            return f"{MIXTURE}{name}"
+    found: str | None = message["model"]
+    return found
 
 
 def failure_of(message: JsonObject) -> tuple[int, JsonObject]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import chain
 from time import time
 
 from flask import Response
@@ -17,13 +16,13 @@ from api.refusal import Refusal
 from api.relay.chat_work import ChatWork
 from api.relay.message_routes import EVENT_STREAM
 from api.relay.openai_answers import chunk_of, completion_of, finish_reason, usage_of
-from api.relay.openai_streams import DONE
+from api.relay.openai_streams import BEAT, DONE
 from api.relay.problems import error_body
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.chats import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
-from orchestration.chat.plain import stream_filtered
-from orchestration.chat.plans import ACTION
+from orchestration.chat.plain import ReadSecrets, stream_filtered
+from orchestration.chat.reading_ahead import BEAT_S, FIRST_S, ReadAhead
 from orchestration.models.port import Delta
 from orchestration.secrets import SecretStore
 from schemas.chat import ChatContext
@@ -38,55 +37,56 @@ def complete_plainly(
     """The answer of one model; nothing is kept, and it ends with the connection. Raises: Refusal."""
     with ExitStack() as stack:
         stack.enter_context(open_until_end)
-        secrets = SecretStore(work.settings.secrets_dir, os.environ)
-        provider, own_name = work.models.find(
-            model, lambda name, *, host=None: secrets.get(name, action=ACTION, host=host)
-        )
-        closers: list[Callable[[], None]] = []
+        secrets = ReadSecrets(SecretStore(work.settings.secrets_dir, os.environ))
+        provider, own_name = work.models.find(model, secrets)
         names = passed_filters(work.settings.chat_filters, context.filters)
-        filters = FilterChain.of(names, work.settings.filter_options, log.warning)
-        filtered = stream_filtered(provider, own_name, context, filters, closers.append)
-        stack.callback(filtered.close)
-        stack.callback(lambda: [close() for close in closers])
-        # Asked before the answer begins, so that a provider that refuses is an error with a status.
-        deltas = chain(_first(filtered), filtered)
+        with _refusing():
+            filters = FilterChain.of(names, work.settings.filter_options, log.warning)
+        ahead = ReadAhead(
+            lambda on_close: stream_filtered(provider, own_name, context, filters, on_close, secrets.redactor)
+        )
+        stack.callback(ahead.close)
         answer_id = new_id("msg")
-        if not stream:
-            return _whole(deltas, answer_id, model)
+        # A provider that refuses at once is an error with a status. No longer: who left is known by writing alone.
+        with _refusing():
+            if not stream:
+                return _whole([delta for delta in ahead.pieces(BEAT_S) if delta is not None], answer_id, model)
+            ahead.wait_first(FIRST_S)
         response = Response(
-            _chunks(deltas, answer_id, model, with_usage), mimetype="text/event-stream", headers=EVENT_STREAM
+            _chunks(ahead.pieces(BEAT_S), answer_id, model, with_usage),
+            mimetype="text/event-stream",
+            headers=EVENT_STREAM,
         )
         response.call_on_close(stack.pop_all().close)
         return response
 
 
-def _first(deltas: Iterator[Delta]) -> list[Delta]:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Before the answer begins, a failure is a Refusal."""
     try:
-        return [next(deltas)]
-    except StopIteration:
-        return []
+        yield
     except Retryable as error:
         raise Refusal(429 if error.code == "model.rate_limited" else 503, error.code, error.reason) from error
     except Permanent as error:
         raise Refusal(502, error.code, error.reason) from error
 
 
-def _whole(deltas: Iterator[Delta], answer_id: str, model: str) -> Response:
-    try:
-        found = list(deltas)
-    except (Retryable, Permanent) as error:
-        raise Refusal(502, error.code, error.reason) from error
+def _whole(found: list[Delta], answer_id: str, model: str) -> Response:
     message = _message(found) | {"id": answer_id, "text": "".join(delta.text for delta in found)}
     body = completion_of(message | {"created_at": _now()}, model)
     return Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
 
 
-def _chunks(deltas: Iterator[Delta], answer_id: str, model: str, with_usage: bool) -> Iterator[str]:
+def _chunks(pieces: Iterator[Delta | None], answer_id: str, model: str, with_usage: bool) -> Iterator[str]:
     said = (answer_id, int(time()), model)
     yield _data(chunk_of(*said, {"role": "assistant", "content": ""}))
     endings: list[Delta] = []
     try:
-        for delta in deltas:
+        for delta in pieces:
+            if delta is None:
+                yield BEAT
+                continue
             if delta.text:
                 yield _data(chunk_of(*said, {"content": delta.text}))
             if delta.finish_reason is not None or delta.usage is not None:

@@ -20,7 +20,8 @@ from api.relay.openai_plain import complete_plainly
 from api.relay.openai_requests import read_completion, read_response
 from api.relay.openai_streams import stream_completion, stream_response
 from orchestration.errors import InvalidChat, UnknownMessage
-from schemas.chat import ChatAnswer, ChatContext, ChatRole, MessageStatus
+from orchestration.models.registry import MOST_NAMED
+from schemas.chat import ChatAnswer, ChatContext, ChatRole, MessageStatus, is_model_name
 from schemas.json import JsonObject
 from schemas.statuses import Role
 from schemas.workflow import is_public_id
@@ -95,8 +96,8 @@ class OpenAi:
             feed = self._feed(response_id, stack)
             if request.args.get("stream", "false").lower() in ("true", "1"):
                 after = _number(request.args.get("starting_after"))
-                return _streamed(stream_response(feed, member, answers.Asked(), after), stack.pop_all())
-            return _answered(answers.response_of(feed.snapshot()), 200)
+                return _streamed(stream_response(feed, member, self._asked(feed), after), stack.pop_all())
+            return _answered(answers.response_of(feed.snapshot(), self._asked(feed)), 200)
 
     def cancel(self, response_id: str) -> Response:
         """`POST /v1/responses/{id}/cancel`. One that has ended is answered as it is."""
@@ -109,7 +110,7 @@ class OpenAi:
                 self.work.stop(feed.snapshot()["run_id"], member.actor, "chat.cancel")
                 with gevent.Timeout(CANCEL_S, False):
                     _wait_ended(feed)
-            return _answered(answers.response_of(feed.snapshot()), 200)
+            return _answered(answers.response_of(feed.snapshot(), self._asked(feed)), 200)
 
     def models(self) -> Response:
         """`GET /v1/models`."""
@@ -142,6 +143,10 @@ class OpenAi:
             raise _unknown_response(response_id)
         return feed
 
+    def _asked(self, feed: MessageFeed) -> answers.Asked:
+        """What of the request is known from its answer."""
+        return answers.Asked(answers.model_of(feed.snapshot(), self.work.models.mixtures))
+
     def _check_runs(self) -> None:
         if not self.work.settings.server_side_orchestration:
             raise Refusal(
@@ -172,22 +177,35 @@ def openai_blueprint(work: ChatWork, feeds: MessageFeeds) -> Blueprint:
 def name_of(work: ChatWork, asked: str) -> str:
     """The whole name of a model; its own name alone is enough where only one has it. Raises: Refusal (404)."""
     models = work.models
-    is_mixture = asked.startswith("mixture/") and asked.partition("/")[2] in models.mixtures
+    is_mixture = asked.startswith(answers.MIXTURE) and asked.removeprefix(answers.MIXTURE) in models.mixtures
     if is_mixture and work.settings.server_side_orchestration:
         return asked
     same = [model.name for model in models.models() if model.name.partition("/")[2] == asked]
     name = same[0] if len(same) == 1 else asked
     try:
+        if not is_model_name(name):
+            raise InvalidChat(f"no model can have the name {name[:100]!r}", mend="GET /v1/models lists the models")
         models.find(name)
     except InvalidChat as error:
-        raise _unknown_model(error) from error
+        raise _unknown_model(_no_mixture(work, asked) if asked.startswith(answers.MIXTURE) else error) from error
     return name
+
+
+def _no_mixture(work: ChatWork, asked: str) -> InvalidChat:
+    if not work.settings.server_side_orchestration:
+        why = "mixtures are answered by runs, which are switched off here (ENABLE_SERVER_SIDE_ORCHESTRATION=false)"
+        return InvalidChat(why, mend="name a model that GET /v1/models lists")
+    there = ", ".join(f"{answers.MIXTURE}{name}" for name in sorted(work.models.mixtures)[:MOST_NAMED])
+    return InvalidChat(
+        f"there is no mixture {asked.removeprefix(answers.MIXTURE)[:100]!r}; there is {there or 'none'}",
+        mend="name one that GET /v1/models lists, or add it to PERDURE_MIXTURES",
+    )
 
 
 def _models(work: ChatWork) -> Iterator[JsonObject]:
     names = [(model.name, model.provider) for model in work.models.models()]
     if work.settings.server_side_orchestration:
-        names += [(f"mixture/{name}", "mixture") for name in work.models.mixtures]
+        names += [(f"{answers.MIXTURE}{name}", "mixture") for name in work.models.mixtures]
     for name, owner in names:
         yield {"id": name, "object": "model", "created": int(time()), "owned_by": owner}
 

@@ -17,6 +17,7 @@ from orchestration.actions.outcomes import ActionCancelled, Permanent, Result, R
 from orchestration.actions.registry import action
 from orchestration.chat import bundled_filters as _bundled_filters  # noqa: F401 - declares them
 from orchestration.chat.filters import FilterChain
+from orchestration.chat.halves import Halves
 from orchestration.chat.prompts import with_proposals
 from orchestration.chat.tokens import estimated_prompt_tokens, estimated_tokens
 from orchestration.core.storable import storable_text
@@ -145,11 +146,12 @@ class _Answer:
     filters: FilterChain
     prefix: str
     pieces: list[str] = field(default_factory=list)
-    half: str = ""
+    halves: Halves = field(default_factory=Halves)
     finish_reason: str | None = None
     usage: Usage | None = None
     began_at: float = field(default_factory=time.monotonic)
     first_at: float | None = None
+    thought: bool = False
     ended_at: float = 0.0
 
     def take(self, model: LanguageModel, request: ModelRequest) -> None:
@@ -200,19 +202,18 @@ class _Answer:
 
     def _take(self, delta: Delta) -> None:
         self.ctx.raise_if_cancelled()
+        if delta.is_thinking:
+            self.thought = True
+            self.ctx.progress(message="Thinking")
         if delta.text:
             if self.first_at is None:
                 self.first_at = time.monotonic()
-            self._write(self.filters.stream(self._complete(delta.text)))
+                if self.thought:
+                    self.ctx.progress(message="Writing")
+            self._write(self.filters.stream(self.halves.joined(delta.text)))
         self.finish_reason = delta.finish_reason or self.finish_reason
-        self.usage = delta.usage or self.usage
-
-    def _complete(self, text: str) -> str:
-        """The text up to its last complete character: some servers cut one into two surrogates, a piece each."""
-        text, self.half = self.half + text, ""
-        if "\ud800" <= text[-1] <= "\udbff":
-            text, self.half = text[:-1], text[-1]
-        return storable_text(text, len(text))
+        if delta.usage is not None and delta.usage.is_plausible:
+            self.usage = delta.usage
 
     def _write(self, text: str) -> None:
         if text:

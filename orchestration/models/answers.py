@@ -14,6 +14,10 @@ from schemas.chat import Usage
 
 MAX_LINE_BYTES = 1024 * 1024
 
+_FINISHES = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
+# What some servers say when the limit of tokens was met.
+_LENGTHS = frozenset({"max_tokens", "model_length"})
+
 
 class Malformed(Exception):
     """What came is no answer. The text says what is wrong and quotes the beginning of it."""
@@ -28,13 +32,17 @@ class SaidError(Exception):
 
 
 class AnswerReader:
-    """One answer. `finish_reason`, `usage`: as they came; `begun`: something came; `ended`: nothing more will."""
+    """One answer. `begun`: something came; `ended`: nothing more will; `thinking`: the last piece was a thought.
+
+    `finish_reason`: one of OpenAI's words. `usage`: None where there was none, or no such number can be.
+    """
 
     def __init__(self) -> None:
         self._left = b""
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.begun = False
+        self.thinking = False
         self.ended = False
 
     def feed(self, data: bytes) -> Iterator[str]:
@@ -63,7 +71,7 @@ class AnswerReader:
 
     def _chunk(self, payload: bytes) -> str:
         try:
-            chunk = json.loads(payload)
+            chunk = _read(payload)
             if chunk.get("error"):
                 raise SaidError(_error(chunk["error"]))
             if chunk.get("object") == "error":
@@ -74,9 +82,11 @@ class AnswerReader:
             if not choices:
                 return ""
             choice = choices[0]
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            if choice.get("finish_reason"):
+                self.finish_reason = _finish_reason(choice["finish_reason"])
             delta = choice.get("delta") or {}
             text = delta.get("content") or delta.get("refusal") or ""
+            self.thinking = not text and bool(delta.get("reasoning_content") or delta.get("reasoning"))
             if isinstance(text, str):
                 return text
         except (ValueError, TypeError, AttributeError, LookupError):
@@ -115,7 +125,27 @@ def _error(said: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {"message": str(said)}
 
 
-def _usage(said: dict[str, Any]) -> Usage:
-    return Usage(
-        prompt_tokens=int(said.get("prompt_tokens") or 0), completion_tokens=int(said.get("completion_tokens") or 0)
-    )
+def _read(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        # A whole number of thousands of digits is refused, but no reason to lose the answer it came with.
+        return json.loads(payload, parse_int=float)
+
+
+def _finish_reason(said: Any) -> str:
+    """What is no word of OpenAI's has at least ended the answer."""
+    if not isinstance(said, str):
+        return "stop"
+    return "length" if said in _LENGTHS else said if said in _FINISHES else "stop"
+
+
+def _usage(said: Any) -> Usage | None:
+    """None for what cannot be a count of tokens: then it is estimated, and the answer stands."""
+    try:
+        usage = Usage(
+            prompt_tokens=int(said.get("prompt_tokens") or 0), completion_tokens=int(said.get("completion_tokens") or 0)
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None
+    return usage if usage.is_plausible else None

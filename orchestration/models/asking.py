@@ -47,7 +47,7 @@ class Asking:
         response = self._send()
         try:
             for text in self._new(self._texts(response)):
-                yield Delta(text)
+                yield Delta(text, is_thinking=not text)
             last = self._reader.last()
             if last is None:
                 raise self._failures.cut_off("it ended without a finish reason")
@@ -116,7 +116,7 @@ class Asking:
         return body | parameters | ({"extra_body": extra} if extra else {})
 
     def _texts(self, response: httpx2.Response) -> Iterator[str]:
-        """The pieces as they come. Whatever goes wrong once the answer has ended does not matter."""
+        """The pieces as they come, an empty one where it thinks. What goes wrong once it has ended does not matter."""
         try:
             yield from self._read(response)
         except Malformed as error:
@@ -134,12 +134,14 @@ class Asking:
 
     def _read(self, response: httpx2.Response) -> Iterator[str]:
         reader, wire = self._reader, self.wire
+        has_thought = False
         for data in response.stream:  # type: ignore[union-attr]  # ours is read by this thread, never by a loop
             self._raise_if_cut()
             alive = False
             for text in reader.feed(data):
                 alive = True
-                if text:
+                if text or (reader.thinking and not has_thought):
+                    has_thought = has_thought or not text
                     yield text
             if reader.ended:
                 wire.expect_within(DRAIN_S)

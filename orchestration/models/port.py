@@ -27,12 +27,15 @@ class ModelRequest:
 class Delta:
     """A piece of an answer, as the provider sent it. The last brings `finish_reason`, and `usage` if it was counted.
 
-    `finish_reason`: `stop`, `length` (the limit of tokens was met), `content_filter`, or the provider's own word.
+    `is_thinking`: the model has begun to think, and says nothing of it; told once, without a text.
+
+    `finish_reason`: `stop`, `length` (the limit of tokens was met), `content_filter`, or another word of OpenAI's.
     """
 
     text: str = ""
     finish_reason: str | None = None
     usage: Usage | None = None
+    is_thinking: bool = False
 
 
 OnClose = Callable[[Callable[[], None]], None]

@@ -110,7 +110,7 @@ class ModelRegistry:
         return f"there is no model {name[:300]!r}: there is no provider {provider[:70]!r}, but {_listed(providers)}"
 
     def _mend(self) -> str:
-        return "name one of GET /v1/models, or a provider in PERDURE_MODEL_PROVIDERS"
+        return "name a model that GET /v1/models lists, or add its provider to PERDURE_MODEL_PROVIDERS"
 
 
 def _listed(names: list[str]) -> str:

@@ -29,6 +29,7 @@ class Behaviour:
     """How an answer goes. Counts are of tokens; 0 of a failure means that it does not happen."""
 
     tokens: int = 40
+    thoughts: int = 0  # pieces of reasoning before the first token
     per_s: float = 0.0  # 0: all at once
     first_s: float = 0.0  # before the answer's head is sent
     first_token_s: float = 0.0  # between the head and the first token
@@ -295,6 +296,8 @@ class Answer:
                 return self._end_stream()
             if sent == len(self._tokens):
                 return self._finished()
+            if not sent:
+                self._think()
             self._token(sent)
             if behaviour.per_s:
                 self._next_at += 1 / behaviour.per_s
@@ -309,6 +312,11 @@ class Answer:
         self._asked.sent += 1
         choice = f'{{"index":0,"delta":{{"content":{json.dumps(text)}}},"finish_reason":null}}'
         self._data(f'{self._head},"sent_ns":{now},"choices":[{choice}]}}'.encode())
+
+    def _think(self) -> None:
+        for number in range(self._behaviour.thoughts):
+            thought = f'{{"index":0,"delta":{{"content":null,"reasoning_content":"hm {number}"}},"finish_reason":null}}'
+            self._data(f'{self._head},"choices":[{thought}]}}'.encode())
 
     def _comment(self) -> None:
         self._chunk(b": still here\n\n")

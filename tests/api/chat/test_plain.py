@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import api.plain_chat
+from orchestration.models import pipes
 from orchestration.models.demo import answer_text
+from orchestration.models.pipes import chat_pipe
+from orchestration.models.port import ModelRequest
 from schemas.chat import ChatRole, ContextMessage
 from settings import Settings
 from tests.api.chat.conftest import Chat
 
+PIPE = {"provider": "pipe", "model": "p"}
 FAST = {"provider": "demo", "model": "fast"}
 HELLO = {"role": "user", "parts": [{"type": "text", "text": "Hello"}]}
 
@@ -87,3 +92,59 @@ def test_only_so_many_are_streamed_at_once_and_one_that_is_left_makes_room(
     assert events_of(again.text)[-1][0] == "done"
     again.close()  # as a server does behind the last piece
     assert chat.client.post("/api/chat", json=body).status_code == 200, "one that was read to its end makes room too"
+
+
+@pytest.fixture
+def own_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipes, "_pipes", {})
+
+
+@pytest.mark.usefixtures("own_pipes")
+def test_a_pipe_that_raises_is_a_problem_at_first_and_an_error_event_later(chat: Chat) -> None:
+    @chat_pipe("p")
+    def raises(request: ModelRequest) -> Iterator[str]:
+        if request.messages[-1].content == "Hello":
+            yield "one "
+        raise KeyError("the words of its author")
+
+    problem = chat.say("Good morning", 503, chatModel=PIPE)
+    assert problem["code"] == "model.failed"
+    answer = chat.client.post("/api/chat", json={"id": "c", "message": HELLO, "chatModel": PIPE})
+    assert [name for name, _ in events_of(answer.text)] == ["start", "delta", "error"]
+    assert events_of(answer.text)[-1][1]["code"] == "model.failed"
+    assert "author" not in answer.text
+
+
+@pytest.mark.usefixtures("own_pipes")
+def test_halves_of_a_character_are_joined(chat: Chat) -> None:
+    chat_pipe("p")(lambda request: iter(["a\ud83d", "\ude00b", "\ude00"]))
+    answer = chat.client.post("/api/chat", json={"id": "c", "message": HELLO, "chatModel": PIPE})
+    name, done = events_of(answer.text)[-1]
+    assert (name, done["content"]) == ("done", "a\U0001f600b\ufffd")
+
+
+@pytest.mark.usefixtures("own_pipes")
+def test_who_leaves_before_the_first_token_ends_it_at_the_provider_and_makes_room(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.plain_chat, "_free", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(api.plain_chat, "FIRST_S", 0.01)
+    monkeypatch.setattr(api.plain_chat, "BEAT_S", 0.01)
+    closed = threading.Event()
+
+    @chat_pipe("p")
+    def thinks(request: ModelRequest, on_close: Callable[[Callable[[], None]], None]) -> Iterator[str]:
+        on_close(closed.set)
+        closed.wait(10)
+        yield "too late"
+
+    body = {"id": "c", "message": HELLO, "chatModel": PIPE}
+    open_one = chat.client.post("/api/chat", json=body, buffered=False)
+    pieces: Iterator[Any] = iter(open_one.response)
+    assert next(pieces).startswith(b"event: start")
+    assert next(pieces) == b": still here\n\n"
+    assert chat.client.post("/api/chat", json=body).status_code == 503
+    assert not closed.is_set()
+    open_one.close()
+    assert closed.is_set()
+    assert chat.client.post("/api/chat", json={**body, "chatModel": FAST}).status_code == 200

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.explained import Explained, nodes
+from orchestration.chat.chats import Said
 from orchestration.errors import IllegalControl, RunExists, TooLarge, UnknownConversation, UnknownMessage
 from schemas.chat import ConversationChange, RegenerateRequest, Vote
 from tests.support.chat_engine import Talk, said_in
@@ -52,6 +53,19 @@ def test_a_parent_that_goes_while_the_message_is_on_its_way_starts_no_run(talk: 
     with pytest.raises(UnknownMessage):
         talk.say("More", parent=first.id)
     assert talk.counts() == {"runs": 1, "conversations": 0, "messages": 0, "battles": 0}
+
+
+def test_a_proposal_is_no_message_that_another_one_can_follow(talk: Talk, monkeypatch) -> None:
+    said = talk.say(mixture={"proposers": list(MODELS), "aggregator": "demo/slow"})
+    proposal = talk.message(said.id)["proposals"][0]["id"]
+    with pytest.raises(UnknownMessage) as caught:
+        talk.say("More", parent=proposal)
+    assert caught.value.where == "/parent"
+    # Nor in the transaction that starts the run, which looks again.
+    monkeypatch.setattr(talk.chats, "_before", lambda asked: Said((), proposal))
+    with pytest.raises(UnknownMessage):
+        talk.say("More", parent=proposal)
+    assert talk.counts()["runs"] == 1
 
 
 def test_a_message_id_that_is_taken_starts_no_run(talk: Talk) -> None:

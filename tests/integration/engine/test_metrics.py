@@ -412,3 +412,21 @@ def test_network_and_tokens_are_added_up_by_action_host_and_agent(
     assert (host["name"], host["sent_bytes"], host["received_bytes"]) == ("box", *everything)
     totals = {row["kind"]: row for row in metrics.totals()["counts"] if row["name"] in ("work", "vision")}
     assert (totals["action"]["sent_bytes"], totals["agent"]["sent_bytes"]) == (60, 30)
+
+
+@pytest.mark.parametrize("odd", ["1e30", "-7", '"many"', "99999999999999999999999", "1.5", "[7]", "null"])
+def test_what_is_no_count_of_an_attempt_counts_as_nothing_and_the_rest_is_counted(
+    engine: Harness, clock: TestClock, metrics: Metrics, odd: str
+) -> None:
+    for _ in range(2):
+        engine.finish(engine.claim(engine.start({"key": "a"}), 0))
+    names = ("peak_memory_bytes", "sent_bytes", "received_bytes", "prompt_tokens", "completion_tokens")
+    good, bad = (", ".join(f'"{name}": {value}' for name in names) for value in ("5", odd))
+    engine.database.execute("UPDATE attempts SET resources = %s::jsonb", f"{{{good}}}")
+    engine.database.execute(
+        "UPDATE attempts SET resources = %s::jsonb WHERE run_id = (SELECT min(id) FROM runs)", f"{{{bad}}}"
+    )
+    fold_all(metrics, clock)
+    found = metrics.read("1h")["steps"]
+    assert found["completed"] == 2
+    assert [found[name] for name in names] == [5] * 5

@@ -52,6 +52,14 @@ def test_an_answer_comes_token_by_token_with_finish_and_usage(asker, model_serve
     assert "user" not in asked.body
 
 
+def test_a_model_that_thinks_first_says_so_once(asker):
+    first, *others = asker.stream("words?thoughts=30&tokens=5")
+    assert first == Delta(is_thinking=True)
+    assert "".join(delta.text for delta in others) == answer_text(AS_SENT, 5)
+    assert not any(delta.is_thinking for delta in others)
+    assert asker.text("words?thoughts=3&joined=1&tokens=5") == answer_text(AS_SENT, 5)
+
+
 def test_parameters_go_by_the_providers_words_and_unset_ones_not_at_all(model_server):
     asker = Asker(model_server, limit_word="max_completion_tokens", usage=False)
     parameters = ModelParameters(temperature=0, max_tokens=5, stop=("END",), seed=7)

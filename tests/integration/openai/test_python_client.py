@@ -130,6 +130,17 @@ def test_a_model_is_found_by_its_own_name_alone(stack):
 def test_a_mixture_is_a_model(stack):
     answer = stack.client().chat.completions.create(model="mixture/pair", messages=HELLO)
     assert answer.choices[0].message.content
+    with pytest.raises(openai.NotFoundError, match="there is no mixture 'trio'; there is mixture/pair"):
+        stack.client().chat.completions.create(model="mixture/trio", messages=HELLO)
+
+
+def test_a_response_of_a_mixture_names_the_mixture_whenever_it_is_read(stack):
+    answer = stack.client().responses.create(model="mixture/pair", input="Good morning")
+    assert (answer.status, answer.model) == ("completed", "mixture/pair")
+    assert stack.client(VIEWER).responses.retrieve(answer.id).model == "mixture/pair"
+    assert stack.client().responses.cancel(answer.id).model == "mixture/pair"
+    events = stack.client(VIEWER).responses.retrieve(answer.id, stream=True)
+    assert {event.response.model for event in events if hasattr(event, "response")} == {"mixture/pair"}
 
 
 def test_a_response_is_answered(stack):
@@ -287,6 +298,20 @@ def test_errors_of_addresses_and_bodies_are_openais_too(stack):
         answer = requests.request(method, f"{stack.relay.url}{path}", headers=headers, data=body, timeout=30)
         assert answer.status_code == status, answer.text
         assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["plain/a b", "plain/" + "x" * 5000, "plain/a\nb", "Plain/words", "x" * 300, "/", ""])
+def test_what_can_be_no_name_of_a_model_is_an_unknown_one(stack, name):
+    client = stack.client()
+    with pytest.raises(openai.NotFoundError) as whole:
+        client.chat.completions.create(model=name, messages=HELLO)
+    with pytest.raises(openai.NotFoundError) as stream:
+        client.chat.completions.create(model=name, messages=HELLO, stream=True)
+    with pytest.raises(openai.NotFoundError) as response:
+        client.responses.create(model=name, input="Good morning")
+    for caught in (whole, stream, response):
+        assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+        assert len(caught.value.body["message"]) < 500
 
 
 def test_who_did_what_is_in_the_audit_record(stack):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.servers import EmbeddedValkey
 from messaging.breakers import ValkeyBreakers
 from orchestration.engine.alerts import Alerts
@@ -61,3 +63,24 @@ def test_work_goes_on_while_valkey_is_away_and_alerts_cannot_be_made(
     engine.database.call("SELECT pg_sleep(0.1)")
     look(janitor)
     assert engine.statuses(run) == {"a": "ready"}
+
+
+def test_counting_that_fails_keeps_no_alert_no_export_and_no_step_from_its_turn(
+    engine: Harness, database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=tmp_path, alert_channels=OPS)
+    janitor = watching(engine, settings)
+    ValkeyBreakers(redis_url).force("openai", BreakerState.OPEN)
+    written: list[bool] = []
+    janitor._metrics.fold = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    janitor._exports.write = lambda: written.append(True)  # type: ignore[method-assign]
+    with caplog.at_level("ERROR", logger="perdure.janitor"):
+        look(janitor)
+        look(janitor)
+    assert [alert["rule"] for alert in Alerts(engine.database, engine.recorder).page().alerts] == ["breaker_open"]
+    assert len(written) == 2
+    assert [record.part for record in caplog.records] == ["counts"], "not tried again at each sweep"
+    janitor.sweep.lines = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    engine.start({"key": "a", "delay_s": 0.05})
+    engine.database.call("SELECT pg_sleep(0.1)")
+    assert janitor.sweep_once() >= janitor._interval / 2, "what fails is not tried without a pause"

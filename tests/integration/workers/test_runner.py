@@ -243,6 +243,16 @@ def test_what_went_over_the_network_is_told_also_of_a_short_attempt(engine: Harn
     assert silent is None
 
 
+def test_what_cannot_be_a_number_of_tokens_is_bounded(engine: Harness) -> None:
+    def work(ctx: Any, params: Any) -> None:
+        ctx.count_tokens(prompt=10**30, completion=-5)
+
+    run = engine.start({"key": "a"})
+    make_runner(engine, Line(), work, hand_over_s=60).attempt(run.run_id, 0)
+    used = engine.database.call("SELECT resources FROM attempts")
+    assert (used["prompt_tokens"], used["completion_tokens"]) == (2**40, 0)
+
+
 def test_what_is_logged_within_an_attempt_names_it_and_shows_no_secret(
     engine: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,3 +130,12 @@ def test_what_two_texts_have_in_common():
     assert common_length("abc", "abc") == 3
     assert common_length("abcd", "abX") == 2
     assert common_length("Xbcd", "abX") == 0
+
+
+def test_only_the_first_text_is_the_same_for_all_who_count_its_characters():
+    told = MessageText()
+    assert told.is_first
+    assert told.apply(event(0, "Once upon"))
+    assert told.is_first
+    assert told.apply(event(0, "There", attempt=1, edition=1))
+    assert not told.is_first

@@ -82,6 +82,16 @@ def test_each_delta_is_written_as_it_comes() -> None:
     assert details["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "estimated": False}
 
 
+def test_a_model_that_thinks_is_said_to_until_it_writes() -> None:
+    services = RecordingServices()
+    result = run(Model(Delta(is_thinking=True), *deltas("Hello ", "world")), services)
+    assert [progress.message for progress in services.said] == ["Thinking", "Writing"]
+    assert (result.message, services.pieces) == ("Hello world", ["Hello ", "world"])
+    services = RecordingServices()
+    run(Model(*deltas("Hello")), services)
+    assert services.said == []
+
+
 def test_a_lost_answer_goes_on_where_it_was_stored_if_the_model_can() -> None:
     services = RecordingServices()
     model = Model(*deltas("world"), continues=True)
@@ -218,3 +228,14 @@ def test_the_action_is_declared_as_it_is_relied_upon() -> None:
     assert declared.failure_notice is not None
     assert declared.failure_notice({"part": "proposal"}) == AGENT_FAILED
     assert declared.failure_notice({"part": "answer"}) is None
+
+
+@pytest.mark.parametrize("tokens", [-1, 10**30])
+def test_usage_that_cannot_be_is_estimated_whichever_model_gave_it(tokens: int) -> None:
+    services = RecordingServices()
+    usage = Usage(prompt_tokens=tokens, completion_tokens=2)
+    details = run(Model(Delta("Some words"), Delta(finish_reason="stop", usage=usage)), services).details
+    assert details is not None
+    assert details["usage"]["estimated"] is True
+    assert 0 < details["usage"]["prompt_tokens"] < 100
+    assert services.tokens == [(details["usage"]["prompt_tokens"], details["usage"]["completion_tokens"])]

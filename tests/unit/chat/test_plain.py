@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import pytest
 
+from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.filters import FilterChain, passed_filters
-from orchestration.chat.plain import stream_filtered
+from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.errors import InvalidChat
 from orchestration.models.port import Delta, ModelRequest, OnClose
+from orchestration.redaction import MASK, Redactor
+from orchestration.secrets import SecretStore
 from schemas.chat import MAX_FILTERS, ChatContext, ChatRole, ContextMessage, Usage
 from tests.support.chat_filters import SHOUTED
 
@@ -18,12 +21,13 @@ USAGE = Usage(prompt_tokens=1, completion_tokens=3)
 
 
 class Model:
-    """Says three words."""
+    """Says three words, or what it is told to."""
 
     name = "t"
     continues = False
 
-    def __init__(self) -> None:
+    def __init__(self, *said: str | Exception) -> None:
+        self.said = said or ("one ", "two ", "three")
         self.asked: list[ModelRequest] = []
         self.closed = False
 
@@ -34,7 +38,9 @@ class Model:
         del on_close
         self.asked.append(request)
         try:
-            for word in ("one ", "two ", "three"):
+            for word in self.said:
+                if isinstance(word, Exception):
+                    raise word
                 yield Delta(word)
             yield Delta(finish_reason="stop")
             yield Delta(usage=USAGE)
@@ -42,10 +48,14 @@ class Model:
             self.closed = True
 
 
+def stream(model: Model, *names: str, redactor: Redactor | None = None) -> Generator[Delta]:
+    filters = FilterChain.of(names, {}, print)
+    return stream_filtered(model, "m", CONTEXT, filters, lambda close: None, redactor or Redactor())
+
+
 def answered(*names: str) -> tuple[Model, list[Delta]]:
     model = Model()
-    filters = FilterChain.of(names, {}, print)
-    return model, list(stream_filtered(model, "m", CONTEXT, filters, lambda close: None))
+    return model, list(stream(model, *names))
 
 
 def test_without_filters_all_is_handed_on_as_it_comes() -> None:
@@ -66,10 +76,48 @@ def test_where_a_filter_is_to_see_the_whole_first_it_comes_as_a_whole() -> None:
 
 def test_who_leaves_closes_the_model() -> None:
     model = Model()
-    deltas = stream_filtered(model, "m", CONTEXT, FilterChain.of((), {}, print), lambda close: None)
+    deltas = stream(model)
     next(deltas)
     deltas.close()
     assert model.closed
+
+
+@pytest.mark.parametrize("names", [(), ("t.sign",)], ids=["piece by piece", "as a whole"])
+def test_a_secret_that_was_read_for_it_is_masked_wherever_its_pieces_break(names: tuple[str, ...]) -> None:
+    key = "plain-key-5f3b9c2e7a"
+    secrets = ReadSecrets(SecretStore(None, {"PERDURE_SECRET_OPENAI": key}))
+    assert secrets("openai", host="api.example.com") == key
+    model = Model("the key is ", key[:7], key[7:], " and password=hunter2 is an example")
+    text = "".join(delta.text for delta in stream(model, *names, redactor=secrets.redactor))
+    assert text.startswith(f"the key is {MASK} and password=hunter2 is an example")
+
+
+def test_what_was_kept_back_as_the_beginning_of_a_secret_is_given_at_the_end() -> None:
+    text = "".join(delta.text for delta in stream(Model("plain-key"), redactor=Redactor(["plain-key-5f3b9c2e7a"])))
+    assert text == "plain-key"
+
+
+def test_halves_of_a_character_are_joined_and_what_no_client_can_read_is_replaced() -> None:
+    deltas = list(stream(Model("a\ud83d", "\ude00b", "\ude00", "\x00", "c")))
+    assert "".join(delta.text for delta in deltas) == "a\U0001f600b\ufffd\ufffdc"
+    assert [delta.text.encode() for delta in deltas]
+
+
+def test_a_model_that_raises_fails_with_a_code_and_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    deltas = stream(Model("one ", KeyError("the words of its author")))
+    assert next(deltas) == Delta("one ")
+    with pytest.raises(Retryable, match=r"t/m failed") as raised:
+        next(deltas)
+    assert raised.value.code == "model.failed"
+    assert "author" not in raised.value.reason
+    assert "the words of its author" in caplog.text
+
+
+@pytest.mark.parametrize("error", [Retryable("r", code="model.cut_off"), Permanent("p"), ActionCancelled("c")])
+def test_what_a_model_may_raise_passes(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        list(stream(Model(error)))
+    assert raised.value is error
 
 
 def test_filters_of_the_settings_come_first_and_once() -> None:

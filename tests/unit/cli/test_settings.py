@@ -19,7 +19,7 @@ def _own_data_dir(monkeypatch, tmp_path):
 
 def test_environment_wins_over_the_file_and_the_file_over_defaults(monkeypatch, tmp_path):
     file = tmp_path / "perdure.yaml"
-    file.write_text("workflow: {step_delay: 1, max_history: 7}\nactions: {noop: {a: 1}}\nsomebody_else: [1]\n")
+    file.write_text("workflow: {step_delay: 1, max_history: 7}\nactions: {noop: {a: 1}}\nx-somebody-else: [1]\n")
     monkeypatch.setenv("PERDURE_CONFIG", str(file))
     monkeypatch.setenv("PERDURE_MAX_HISTORY", "9")
     settings = load_settings()
@@ -29,7 +29,15 @@ def test_environment_wins_over_the_file_and_the_file_over_defaults(monkeypatch, 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("workflow: {step_dealy: 1}", "step_dealy"), ("workflow: [1]", "mapping"), ("- 1", "mapping"), ("a: {", "read")],
+    [
+        ("workflow: {step_dealy: 1}", "step_dealy"),
+        ("workflow: [1]", "mapping"),
+        ("- 1", "mapping"),
+        ("a: {", "read"),
+        ("chat_filter: [mask_emails]", "unknown: chat_filter; known: .*chat_filters"),
+        ("chat_filter_options: [1]", "mapping"),
+        ("1: 2", "unknown: 1"),
+    ],
 )
 def test_a_wrong_file_is_refused_with_its_place(monkeypatch, tmp_path, content, said):
     file = tmp_path / "perdure.yaml"
@@ -38,6 +46,24 @@ def test_a_wrong_file_is_refused_with_its_place(monkeypatch, tmp_path, content, 
     with pytest.raises(SettingsInvalid, match=said) as caught:
         load_settings()
     assert str(file) in str(caught.value)
+
+
+def test_filters_their_options_and_the_default_model_are_read_from_the_file(monkeypatch, tmp_path):
+    file = tmp_path / "perdure.yaml"
+    file.write_text(
+        "chat_filters: [mask_emails, mask_secrets]\nchat_filter_options: {trim_context: {max_tokens: 9}}\n"
+        "default_model: demo/fast\n"
+    )
+    monkeypatch.setenv("PERDURE_CONFIG", str(file))
+    settings = load_settings()
+    assert settings.chat_filters == ("mask_emails", "mask_secrets")
+    assert settings.filter_options["trim_context"] == {"max_tokens": 9}
+    assert settings.default_model == "demo/fast"
+    file.write_text("chat_filters:\ndefault_model:\n")
+    assert (load_settings().chat_filters, load_settings().default_model) == ((), "")
+    file.write_text("chat_filters: {a: 1}\n")
+    with pytest.raises(SettingsInvalid, match="PERDURE_CHAT_FILTERS"):
+        load_settings()
 
 
 def test_wrong_values_are_named_by_their_variable_and_secrets_are_not_shown(monkeypatch):

@@ -15,13 +15,14 @@ import typer
 import yaml
 from click import Context, Group
 
+from config_file import WORKFLOW_SECTION
 from messaging.celery_app import celery_settings
 from orchestration.actions import registry
 from orchestration.actions.testing import Recorder, make_context
 from orchestration.engine.planning import INTERACTIVE_QUEUES, plan_workflow
 from schemas.statuses import Role
 from schemas.workflow import WorkflowSpec
-from settings import Settings, variable_of
+from settings import Settings, load_settings, variable_of
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -164,6 +165,35 @@ def test_workflows_of_the_documents_can_be_started(name):
     for text in blocks(name, "yaml"):
         workflow = WorkflowSpec.model_validate(yaml.safe_load(text))
         assert len(plan_workflow(workflow, registry.load_actions(), Role.OPERATOR)) == len(workflow.steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("docs/configuration.md", {"workflow", "actions"}),
+        ("docs/chat-filters.md", {"chat_filters", "chat_filter_options"}),
+        ("docs/models.md", {"model_providers", "mixtures", "default_model"}),
+        ("docs/alerts.md", {"alerts", "alert_channels"}),
+        ("docs/flow-control.md", {"rate_limits"}),
+    ],
+)
+def test_settings_the_documents_show_in_yaml_are_read_from_the_file(monkeypatch, tmp_path, name, words):
+    found: dict[str, Any] = {}
+    # Blocks without a language too, as the pages show them.
+    for text in re.findall(r"^```(?:yaml)?\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL):
+        if text.partition(":")[0] in words:
+            found |= yaml.safe_load(text)
+    assert set(found) == words
+    file = tmp_path / "perdure.yaml"
+    file.write_text(yaml.safe_dump(found))
+    monkeypatch.setenv("PERDURE_CONFIG", str(file))
+    read = load_settings(attach=False)
+    assert read.action_defaults == found.pop("actions", {})
+    for word, value in found.items():
+        section = value if word == "workflow" else {word: value}
+        for inner, expected in section.items():
+            got = getattr(read, WORKFLOW_SECTION[inner] if word == "workflow" else inner)
+            assert (list(got) if isinstance(got, tuple) else got) == expected, inner
 
 
 def test_action_of_the_readme_goes_on_from_its_checkpoint():

@@ -40,6 +40,30 @@ def test_usage_comes_with_the_last_delta_whether_it_has_a_chunk_of_its_own_or_no
     assert alone.last() == beside.last() == Delta("", "length", Usage(prompt_tokens=3, completion_tokens=5))
 
 
+@pytest.mark.parametrize(
+    "said",
+    ['{"prompt_tokens": "many"}', '{"prompt_tokens": 1e999}', '{"completion_tokens": NaN}', '{"prompt_tokens": -7}',
+     '{"prompt_tokens": 99999999999999999999}', '{"completion_tokens": 1' + 5000 * "0" + "}", '"many"', "[7]",
+     '{"prompt_tokens": [7]}'],
+)  # fmt: skip
+def test_usage_that_can_be_no_count_of_tokens_is_left_out_and_the_answer_stands(said):
+    reader = AnswerReader()
+    last = f'data: {{"choices": [{{"delta": {{}}, "finish_reason": "stop"}}], "usage": {said}}}\n\n'
+    assert "".join(reader.feed(chunk("whole") + last.encode())) == "whole"
+    assert reader.last() == Delta(finish_reason="stop")
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [("length", "length"), ("tool_calls", "tool_calls"), ("max_tokens", "length"), ("eos", "stop"), (7, "stop"),
+     ({"why": "x"}, "stop"), (["length"], "stop"), ("x" * 100_000, "stop")],
+)  # fmt: skip
+def test_a_finish_reason_is_one_that_clients_know(said, read):
+    reader = AnswerReader()
+    assert list(reader.feed(chunk("whole", finish=said))) == ["whole"]
+    assert reader.last() == Delta(finish_reason=read)
+
+
 def test_an_answer_without_a_finish_reason_has_broken_off_unless_it_says_that_it_is_done():
     reader = AnswerReader()
     list(reader.feed(chunk("a")))
@@ -51,13 +75,17 @@ def test_an_answer_without_a_finish_reason_has_broken_off_unless_it_says_that_it
 def test_reasoning_is_a_sign_of_life_and_no_text():
     reader = AnswerReader()
     thought = {"choices": [{"delta": {"reasoning_content": "hm", "content": None}, "finish_reason": None}]}
+    assert not reader.thinking
     assert list(reader.feed(b"data: " + json.dumps(thought).encode() + b"\n\n")) == [""]
+    assert reader.thinking
+    assert list(reader.feed(chunk("a"))) == ["a"]
+    assert not reader.thinking
 
 
 @pytest.mark.parametrize(
     "payload",
     [b'{"choices": [{"delta": {"con', b"[]", b"null", b'"text"', b"7", b'{"choices": 5}', b'{"choices": [null]}',
-     b'{"choices": [{"delta": {"content": [1]}}]}', b'{"usage": {"prompt_tokens": "many"}}', b"\xff\xfe"],
+     b'{"choices": [{"delta": {"content": [1]}}]}', b"\xff\xfe"],
 )  # fmt: skip
 def test_what_is_no_chunk_is_said_and_quoted(payload):
     with pytest.raises(Malformed, match="no chunk of an answer"):

@@ -47,6 +47,14 @@ def test_an_unknown_name_is_answered_with_those_there_are(name, says):
         ModelRegistry(PROVIDERS).find(name)
 
 
+def test_who_names_an_unknown_model_is_told_where_the_known_ones_are():
+    with pytest.raises(InvalidChat) as caught:
+        ModelRegistry(PROVIDERS).find("nobody/gpt")
+    assert caught.value.mend == (
+        "name a model that GET /v1/models lists, or add its provider to PERDURE_MODEL_PROVIDERS"
+    )
+
+
 def test_the_demo_can_be_turned_off():
     registry = ModelRegistry(PROVIDERS, demo_models=False)
     with pytest.raises(InvalidChat, match="no provider 'demo'"):

@@ -22,7 +22,8 @@ BEGIN
               WHERE e ->> 'parent' IS NOT NULL AND e ->> 'parent' NOT IN (
                 SELECT own ->> 'id' FROM jsonb_array_elements(p_chat -> 'messages') own) LOOP
         PERFORM 1 FROM messages x LEFT JOIN conversations c ON c.id = x.conversation_id
-          WHERE x.public_id = m.parent AND c.public_id IS NOT DISTINCT FROM p_chat #>> '{conversation,id}';
+          WHERE x.public_id = m.parent AND x.part = 'message'
+            AND c.public_id IS NOT DISTINCT FROM p_chat #>> '{conversation,id}';
         IF NOT FOUND THEN
             RETURN jsonb_build_object('status', 'unknown_parent', 'parent', m.parent);
         END IF;
@@ -176,7 +177,7 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
 $$;
 
 -- The branch that ends with a message, the oldest first; at most `p_limit`. Without a message: the one that was read last.
--- NULL when the conversation is not there, or the message not in it.
+-- NULL when the conversation is not there, or the message not in it; a proposal is none that can be followed.
 CREATE OR REPLACE FUNCTION read_branch(p_conversation text, p_message text, p_limit integer)
 RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -185,7 +186,8 @@ DECLARE
 BEGIN
     SELECT * INTO c FROM conversations WHERE public_id = p_conversation;
     leaf := CASE WHEN p_message IS NULL THEN c.leaf_id
-                 ELSE (SELECT m.id FROM messages m WHERE m.public_id = p_message AND m.conversation_id = c.id) END;
+                 ELSE (SELECT m.id FROM messages m
+                        WHERE m.public_id = p_message AND m.conversation_id = c.id AND m.part = 'message') END;
     IF c.id IS NULL OR (leaf IS NULL AND p_message IS NOT NULL) THEN
         RETURN NULL;
     END IF;

@@ -80,6 +80,12 @@ LANGUAGE sql STABLE AS $$
      WHERE a.ended_at >= p_from AND a.ended_at < p_to
 $$;
 
+-- A count that an action gave, of an attempt's resources; NULL for what is none, which must not keep the rest from being
+-- counted. No more digits than thousands of attempts can have in one sum.
+CREATE OR REPLACE FUNCTION resource_count(p_resources jsonb, p_name text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_resources ->> p_name ~ '^[0-9]{1,15}$' THEN (p_resources ->> p_name)::bigint END
+$$;
+
 CREATE OR REPLACE FUNCTION fold_attempts(p_from timestamptz, p_to timestamptz) RETURNS integer LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
@@ -102,11 +108,11 @@ BEGIN
                count(*) FILTER (WHERE outcome = 'handed_back') AS handed_back, count(took) AS timed,
                coalesce(sum(took), 0) AS duration_s,
                coalesce(sum((resources ->> 'cpu_s')::double precision), 0) AS cpu_s,
-               max((resources ->> 'peak_memory_bytes')::bigint) AS peak_memory,
-               coalesce(sum((resources ->> 'sent_bytes')::bigint), 0) AS sent_bytes,
-               coalesce(sum((resources ->> 'received_bytes')::bigint), 0) AS received_bytes,
-               coalesce(sum((resources ->> 'prompt_tokens')::bigint), 0) AS prompt_tokens,
-               coalesce(sum((resources ->> 'completion_tokens')::bigint), 0) AS completion_tokens
+               max(resource_count(resources, 'peak_memory_bytes')) AS peak_memory,
+               coalesce(sum(resource_count(resources, 'sent_bytes')), 0) AS sent_bytes,
+               coalesce(sum(resource_count(resources, 'received_bytes')), 0) AS received_bytes,
+               coalesce(sum(resource_count(resources, 'prompt_tokens')), 0) AS prompt_tokens,
+               coalesce(sum(resource_count(resources, 'completion_tokens')), 0) AS completion_tokens
           FROM ended e, LATERAL (VALUES ('total', ''), ('action', e.action), ('queue', e.queue), ('host', e.host),
                                         ('reason', e.reason), ('on', e.waited_on),
                                         ('agent', left(e.resources ->> 'agent', 300))) k(kind, name)
