@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import hypothesis
 import pytest
 import redis
 
@@ -23,6 +24,10 @@ from cli.servers.postgres import create_database, drop_database
 from cli.servers.valkey import DATABASES
 from settings import ROOT, default_data_dir
 from tests.support.model_peer import ModelServer
+
+# How long an example takes is said by a benchmark; on a busy machine any of them may take long.
+hypothesis.settings.register_profile("perdure", deadline=None)
+hypothesis.settings.load_profile("perdure")
 
 TEMPLATE = "migrated"
 BROWSER = Path(__file__).parent / "browser"
