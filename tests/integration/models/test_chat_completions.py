@@ -255,9 +255,11 @@ def test_connections_are_used_again_and_a_late_close_hits_nobody_else(asker, mod
 
 
 def test_a_kept_connection_that_the_provider_closed_costs_no_attempt(asker, model_server, eventually):
+    # Clients of other tests may keep some until they are collected.
+    others = model_server.open_connections()
     assert asker.text("words")
     asker.text("words?reuse=0")
-    eventually(lambda: model_server.open_connections() == 0)
+    eventually(lambda: model_server.open_connections() <= others)
     assert asker.text("words") == answer_text(AS_SENT, TOKENS)
 
 
