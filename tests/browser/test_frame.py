@@ -61,6 +61,8 @@ def test_the_palette_finds_a_run_and_opens_it(site: Site, visit: Visit) -> None:
 def test_the_keys_of_a_page_are_shown_and_lead_about(site: Site, visit: Visit) -> None:
     page = visit(f"/runs/{site.early}")
     expect(page.locator(".step-row").first).to_be_visible()
+    # The list shows the keys that there are when it opens.
+    expect(page.get_by_role("button", name="Stop run")).to_be_visible()
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
     expect(keys).to_contain_text("Stop the run")

@@ -120,6 +120,8 @@ def test_run_becomes_stop_on_every_device_until_it_is_stopped(
 
 def test_one_step_is_run_by_its_own_button(visit: Visit, operator: StorageState, sandbox: dict[str, Any]) -> None:
     page = visit("/start?mode=host", storage_state=operator)
+    # What was there last is put back as soon as it is read, and then left alone.
+    page.wait_for_load_state("networkidle")
     field(page).fill(connection(sandbox))
     page.get_by_role("button", name=f"Run only {CONNECT}").click()
     expect(page.get_by_text(re.compile("tarted on the server")).first).to_be_visible()
