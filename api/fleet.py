@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 from messaging.breakers import ValkeyBreakers
+from messaging.process_figures import Kind, ProcessFigures
 from messaging.queues import QueueLengths
 from messaging.rate_limits import ValkeyRateLimits
-from messaging.relay_figures import RelayFigures
 from orchestration.engine.queries_workers import WorkersOverview, read_workers
 from orchestration.errors import StreamUnavailable
 from orchestration.gates.breaker import BreakerStatus
@@ -28,6 +28,7 @@ class News:
     breakers: list[BreakerStatus]
     limits: list[RateLimitStatus]
     relays: list[JsonObject]
+    worker_processes: list[JsonObject]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,12 @@ def with_news(overview: WorkersOverview, redis_url: str) -> Fleet:
 def look_at_news(redis_url: str) -> News | None:
     """What Valkey knows; None while it is away."""
     try:
-        return News(breakers_of(redis_url).all(SHOWN), limits_of(redis_url).all(SHOWN), figures_of(redis_url).all())
+        return News(
+            breakers_of(redis_url).all(SHOWN),
+            limits_of(redis_url).all(SHOWN),
+            figures_of(redis_url, "relay").all(),
+            figures_of(redis_url, "worker").all(),
+        )
     except StreamUnavailable:
         return None
 
@@ -127,9 +133,9 @@ def limits_of(redis_url: str) -> ValkeyRateLimits:
 
 
 @cache
-def figures_of(redis_url: str) -> RelayFigures:
-    """What relays say on a server."""
-    return RelayFigures(redis_url)
+def figures_of(redis_url: str, kind: Kind) -> ProcessFigures:
+    """What the processes of a kind say on a server."""
+    return ProcessFigures(redis_url, kind)
 
 
 def _plain(status: Any) -> JsonObject:

@@ -31,6 +31,17 @@ _USED = (
     ("prompt_tokens", "prompt_tokens", "Tokens that models read"),
     ("completion_tokens", "completion_tokens", "Tokens that models wrote"),
 )
+# As workers/figures.py tells them.
+WORKER_GAUGES = {
+    "memory_bytes": "Resident memory of a worker's main process, its keeper and its pool children together",
+    "processes": "Processes of a worker",
+    "threads": "Threads of a worker's main process",
+    "open_files": "Open files and sockets of a worker's main process",
+}
+WORKER_COUNTERS = {
+    "messages_dropped": "Messages that its main process could not send, each sent again by the sweep",
+    "events_dropped": "Events that its main process could not publish",
+}
 _HOST = ("cpu", "memory", "disk", "load_per_core")
 
 
@@ -157,6 +168,14 @@ def _of_news(news: News) -> Iterator[Metric]:
                         ("behind", "Clients that catch up")):  # fmt: skip
         values = [((relay["name"],), relay[field]) for relay in news.relays]
         yield _gauge(f"perdure_relay_{field}", text, values, "relay")
+    for field, text in WORKER_GAUGES.items():
+        values = [((worker["name"],), worker[field]) for worker in news.worker_processes]
+        yield _gauge(f"perdure_worker_{field}", text, values, "worker")
+    for field, text in WORKER_COUNTERS.items():
+        family = CounterMetricFamily(f"perdure_worker_{field}", text, labels=["worker"])
+        for worker in news.worker_processes:
+            family.add_metric([worker["name"]], worker[field])
+        yield family
     for field, text in (("dropped", "Connections ended by the relay"), ("fell_behind", "Clients that fell behind")):
         family = CounterMetricFamily(f"perdure_relay_{field}", text, labels=["relay"])
         for relay in news.relays:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,16 +20,13 @@ import psutil
 
 from bench.chat_clients import Read, Reading
 from bench.machine import machine
+from bench.own_stack import own_servers
 from bench.samples import median, percentile
-from cli.guarded import Guarded, Launch
+from cli.guarded import Launch
 from cli.processes import Processes
-from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.ports import free_port_pair
-from orchestration.store.accounts import add_token, new_secret
-from orchestration.store.database import Database
-from orchestration.store.migrate import migrate
 from schemas.statuses import Role
-from settings import ROOT, Settings, default_data_dir
+from settings import ROOT, Settings
 
 START_S = 60.0
 MOST_FIRST_MS = {"median": 20.0, "p99": 100.0}
@@ -49,55 +44,33 @@ class Stack:
 @contextmanager
 def running_stack(workers: int, threads: int) -> Iterator[Stack]:
     """Servers, a relay, workers for answers and the provider, in a directory that is removed afterwards."""
-    home = default_data_dir("bench")
-    home.mkdir(parents=True, exist_ok=True)
-    home.chmod(0o711)
-    directory = Path(tempfile.mkdtemp(prefix="chat-", dir=home))
-    directory.chmod(0o711)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        postgres, valkey = EmbeddedPostgres(directory / "postgres"), EmbeddedValkey(directory / "valkey")
-        for server in (postgres, valkey):
-            stack.callback(server.stop)
-            server.start()
-        migrate(postgres.url)
-        token = new_secret()
-        with closing(Database(postgres.url, size=1)) as database:
-            add_token(database, name="bench", user_name="bench", role=Role.OPERATOR, secret=token)
-        provider = stack.enter_context(_provider())
+    with own_servers("chat", Role.OPERATOR) as own:
+        provider = own.stack.enter_context(_provider())
         assert provider.stdout is not None
         base_url = f"http://127.0.0.1:{int(provider.stdout.readline())}/v1"
         settings = Settings(
-            data_dir=directory,
+            data_dir=own.directory,
             port=free_port_pair(),
-            database_url=postgres.url,
-            redis_url=valkey.url,
+            database_url=own.database_url,
+            redis_url=own.redis_url,
             interactive_threads=threads,
             chat_rate_limit="1000000/minute",
             model_providers={"standin": {"base_url": base_url}},
         )
         services = {service.name: service for service in Processes(settings, with_flower=False).services()}
-        launches = {"relay": services["relay"].launch()}
+        launches = {"relay": _with(services["relay"].launch(), base_url)}
         for number in range(1, workers + 1):
             launches[f"worker {number}"] = _worker(services["worker-interactive"].launch(), number, base_url)
-        launches["relay"] = _with(launches["relay"], base_url)
-        pids = {"provider": provider.pid}
-        for name, launch in launches.items():
-            process = Guarded(launch, stack.enter_context((directory / f"{name}.log").open("ab")))
-            stack.callback(process.close)
-            stack.callback(process.wait, 15)
-            stack.callback(process.stop)
-            pids[name] = process.pid
+        pids = {"provider": provider.pid} | own.begin(launches)
         ready = services["relay"].ready
         assert ready is not None
         deadline = time.monotonic() + START_S
-        logs = [directory / f"worker {number}.log" for number in range(1, workers + 1)]
+        logs = [own.directory / f"worker {number}.log" for number in range(1, workers + 1)]
         while not (ready() and all(" ready." in log.read_text() for log in logs)):
             if time.monotonic() > deadline:
-                raise SystemExit("\n".join(log.read_text()[-2000:] for log in directory.glob("*.log")))
+                raise SystemExit("\n".join(log.read_text()[-2000:] for log in own.directory.glob("*.log")))
             time.sleep(0.05)
-        pids |= _servers(directory)
-        yield Stack(settings.relay_port, token, pids)
+        yield Stack(settings.relay_port, own.token, pids | _servers(own.directory))
 
 
 @contextmanager

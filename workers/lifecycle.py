@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 from billiard import current_process
 from celery import Celery, bootsteps, signals
 
+from messaging.process_figures import ProcessFigures
 from orchestration.engine.planning import INTERACTIVE_QUEUES
 from orchestration.gates.load import LoadGate
 from settings import ROOT, Settings
+from workers.figures import WorkerFigures
 from workers.host_board import HostBoard, SharedPlaces
 from workers.keeper import IGNORED
 from workers.process import WorkerProcess
@@ -46,6 +48,7 @@ class Lifecycle:
         self._slots = 1
         self.board = HostBoard()
         self._process: WorkerProcess | None = None
+        self._figures = WorkerFigures(ProcessFigures(settings.redis_url, "worker"))
 
     def connect(self, app: Celery) -> None:
         """Listen to Celery's signals; weak references would be lost with this object's methods."""
@@ -64,9 +67,10 @@ class Lifecycle:
         return self._process
 
     def look(self) -> None:
-        """See what memory the attempts of this process use."""
+        """See what memory the attempts of this process use, and tell how it stands."""
         if self._process is not None:
             self._process.meter.look()
+            self._figures.tell(self._hostname, self._process.dropped)
 
     def drain(self) -> None:
         """Claim nothing more, and hand back what is not done in time. Again changes nothing."""

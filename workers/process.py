@@ -97,9 +97,10 @@ class WorkerProcess:
         )
         events = EventStream(settings.redis_url)
         app = make_celery(settings.redis_url)
+        self._dispatcher, self._events = CeleryDispatcher(app), events
         attempts = Attempts(
             database,
-            traced(CeleryDispatcher(app), tracing),
+            traced(self._dispatcher, tracing),
             events,
             lease_s=settings.lease_s,
             resend_s=settings.resend_s,
@@ -137,6 +138,11 @@ class WorkerProcess:
         Not before children are forked: one that is forked in the midst of an import waits for its end for ever.
         """
         threading.Thread(target=self._models.prepare, name="perdure-models", daemon=True).start()
+
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """How many messages and events this process has given up since it started."""
+        return self._dispatcher.dropped, self._events.dropped
 
     def _keeper_gone(self) -> None:
         # Without its keeper nobody renews the leases: the work would be given away while it still runs.

@@ -21,7 +21,7 @@ from api.relay.admission import Admission
 from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
 from api.relay.sockets import Sockets
-from messaging.relay_figures import EVERY_S, RelayFigures
+from messaging.process_figures import EVERY_S, ProcessFigures
 from orchestration.errors import StreamUnavailable
 from settings import Settings
 
@@ -65,9 +65,9 @@ class Figures(Collector):
 
     def publish(self, redis_url: str) -> None:
         """Tell Valkey from now on; nobody is told while it is away."""
-        spawn_vital(self._publishing(RelayFigures(redis_url)))
+        spawn_vital(self._publishing(ProcessFigures(redis_url, "relay")))
 
-    def _publishing(self, figures: RelayFigures) -> Callable[[], None]:
+    def _publishing(self, figures: ProcessFigures) -> Callable[[], None]:
         def run() -> None:
             while True:
                 try:

@@ -11,9 +11,11 @@ from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.fleet_figures import WORKER_COUNTERS, WORKER_GAUGES
 from api.services import Services
 from cli.servers.ports import free_port
 from messaging.breakers import ValkeyBreakers
+from messaging.process_figures import ProcessFigures
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine.metrics import Metrics
 from orchestration.gates.breaker import BreakerState
@@ -155,3 +157,11 @@ def test_with_postgresql_away_the_process_is_still_seen(app: Flask, anonymous: F
     assert answer.status_code == 200
     assert "perdure_database_up 0.0" in answer.text
     assert "process_cpu_seconds_total" in answer.text
+
+
+def test_workers_are_told_as_processes(viewer: FlaskClient, services: Services) -> None:
+    figures = dict.fromkeys((*WORKER_GAUGES, *WORKER_COUNTERS), 7)
+    ProcessFigures(services.redis_url, "worker").publish("io@box", figures)
+    found = scrape(viewer)
+    assert {value(found, f"perdure_worker_{field}", worker="io@box") for field in WORKER_GAUGES} == {7}
+    assert {value(found, f"perdure_worker_{field}_total", worker="io@box") for field in WORKER_COUNTERS} == {7}

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from api.services import Services
 from cli.servers.ports import free_port
 from messaging.breakers import ValkeyBreakers
-from messaging.relay_figures import RelayFigures
+from messaging.process_figures import ProcessFigures
 from orchestration.core.decide import Failed, Snoozed, StepError
 from orchestration.engine.locks import Locks
 from orchestration.engine.metrics import WINDOWS, Metrics
@@ -102,7 +102,7 @@ def test_relays_and_breakers_are_shown(viewer: FlaskClient, services: Services) 
     figures = dict.fromkeys(
         ("connections", "sockets", "subscriptions", "runs_watched", "behind", "fell_behind", "dropped"), 2
     )
-    RelayFigures(services.redis_url).publish("host:1", figures | {"started_at": "2026-01-01T00:00:00Z"})
+    ProcessFigures(services.redis_url, "relay").publish("host:1", figures | {"started_at": "2026-01-01T00:00:00Z"})
     ValkeyBreakers(services.redis_url).force("openai", BreakerState.OPEN)
     found = read(viewer)
     assert found.live is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging.relay_figures import RelayFigures
+from messaging.process_figures import ProcessFigures
 from schemas.answers.metrics import MetricsAnswer
 from tests.integration.relay.conftest import Watcher
 
@@ -27,7 +27,7 @@ def test_connections_are_counted_where_they_are_and_in_valkey(world, relay, even
     assert figure(relay, "perdure_relay_subscriptions") == 2
     assert figure(relay, "perdure_relay_runs_watched") == 1
     assert figure(relay, "perdure_relay_dropped_total") == 0
-    figures = RelayFigures(world.redis_url)
+    figures = ProcessFigures(world.redis_url, "relay")
     (mine,) = eventually(lambda: [each for each in figures.all() if each["sockets"] == 2])
     assert (mine["subscriptions"], mine["connections"], mine["dropped"]) == (2, 2, 0)
     for watcher in watchers:
@@ -61,7 +61,7 @@ def test_figures_are_for_those_with_a_token(relay):
 
 
 def test_a_relay_that_says_nothing_more_is_no_longer_shown(redis_url):
-    figures = RelayFigures(redis_url)
+    figures = ProcessFigures(redis_url, "relay")
     figures.publish("gone:1", {"sockets": 1})
     assert [each["name"] for each in figures.all()] == ["gone:1"]
     figures._client.delete("perdure:relay:gone:1")  # as Valkey does when its time is over
