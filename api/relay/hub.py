@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 RUNS_PER_LOOP = 100
 READS_AT_ONCE = 16
 RETRY_S = 0.5
-# A read that names a hundred streams costs as much as twenty events. What follows another event this closely is read
-# together with what comes after it, a share of this by how many streams there are.
-GATHER_S = 0.005
 CHECK_S = 4.0
 
 
@@ -94,7 +91,6 @@ class StreamLoop:
         self._ringing = False
         self._away = False
         self._checked_at = 0.0
-        self._found_at = 0.0
         spawn_vital(self._run)
 
     @property
@@ -158,11 +154,6 @@ class StreamLoop:
             self._checked_at = monotonic()
         else:
             found = {}
-        gather_s = GATHER_S * min(1.0, len(places) / RUNS_PER_LOOP)
-        if not found and monotonic() - self._found_at < gather_s:
-            gevent.sleep(gather_s)
         found = found or self._reader.wait(places, waker=self._waker)
-        if found:
-            self._found_at = monotonic()
         for run_id, batch in found.items():
             asked[run_id][0].extend(batch)
