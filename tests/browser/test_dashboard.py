@@ -217,6 +217,25 @@ def test_an_alert_is_told_acknowledged_and_resolved(site: Site, visit: Visit, ag
     site.stop(run_id)
 
 
+def test_an_alert_is_acknowledged_where_it_is_seen_on_the_dashboard(site: Site, visit: Visit, agent: Agent) -> None:
+    page = visit("/dashboard?window=5m")
+    alerts = page.get_by_role("region", name="Alerts")
+    run_id = open_breaker(site, agent, "agent-on-dashboard")
+    alert = alerts.locator(".alert-row", has_text="the breaker agent-on-dashboard opened")
+    expect(alert).to_be_visible(timeout=60_000)
+
+    alert.get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    expect(alert).to_contain_text("seen by")
+    expect(alert.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    expect(page).to_have_url(re.compile("/dashboard"))
+
+    alert.get_by_role("button", name="Resolve").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    expect(alert).to_have_count(0)
+    site.stop(run_id)
+
+
 # Notes when an alert of this name was first seen on the page.
 SEEN = """(name) => {
     window.seenAt = null;

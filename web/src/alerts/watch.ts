@@ -18,6 +18,13 @@ export interface AlertCounts {
 /** Null until they were read. */
 export const alertCounts = signal<AlertCounts | null>(null);
 
+/** Those that are open, the first twenty; null until they were read. */
+export const openAlerts = signal<readonly Alert[] | null>(null);
+
+/** Ask again now; nothing while nobody watches. */
+export const refreshAlerts = (): Promise<void> => watching();
+let watching: () => Promise<void> = () => Promise.resolve();
+
 const EVERY_MS = 10_000;
 /** The same while changes are told: one can be lost. */
 const LIVE_MS = 30_000;
@@ -33,6 +40,7 @@ export function newCritical(before: ReadonlySet<number> | null, alerts: readonly
 export function noteAlerts(page: Pick<AlertPage, "alerts" | "open" | "critical" | "unacknowledged">): void {
   const { open, critical, unacknowledged } = page;
   alertCounts.value = { open, critical, unacknowledged };
+  openAlerts.value = page.alerts.filter((alert) => alert.status === "open");
   for (const alert of newCritical(known, page.alerts).slice(0, 2)) say(`Alert: ${alert.message}`, "failed", { label: "See alerts", href: paths.alerts() });
   known = new Set([...(known ?? []), ...page.alerts.map((alert) => alert.id)]);
 }
@@ -75,6 +83,7 @@ export function watchAlerts(): () => void {
       wasLive = live;
     }),
   ];
+  watching = ask;
   void ask();
   return () => {
     closed = true;

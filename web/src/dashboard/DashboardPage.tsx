@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 
+import { OpenAlerts } from "../alerts/OpenAlerts";
 import { clockTime } from "../format/times";
 import { followFigures, type Figures } from "../live/figures";
 import type { ListFeed } from "../live/list";
@@ -39,6 +40,7 @@ export default function DashboardPage() {
         {metrics.data.value !== null && <p class="muted small dash-until" title="What ended is counted up to then">counted up to {clockTime(metrics.data.value.until)}</p>}
       </div>
       <Read feed={metrics} skeletons={[104, 232]}>{(found) => <Ended metrics={found} window={window} />}</Read>
+      <Part title="Alerts"><OpenAlerts /></Part>
       <Read feed={flow} skeletons={[96, 96]}>{(found) => <HoldsBack flow={found} refresh={() => flow.refresh()} />}</Read>
       {metrics.data.value !== null && <Behind metrics={metrics.data.value} />}
     </div>
