@@ -260,7 +260,8 @@ class StepShown(BaseModel):
 
 class Message(BaseModel):
     """A message as it is read. `position`: the place in its run's event stream up to which `text` holds all; the events
-    behind it go on from there. `model` is null for an answer of a battle nobody has voted on.
+    behind it go on from there. `model` is null for an answer of a battle nobody has voted on. `error` of one that is
+    completed says why it could not be written anew.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -129,6 +129,7 @@ class Acting:
             restored=lease.checkpoint,
             written=lease.written,
             written_until=lease.written_until,
+            kept=lease.kept,
             deadline=deadline,
             host=lease.host if declared.needs_host else None,
             settings=self.action_settings,

@@ -17,7 +17,7 @@ from schemas.answers.chat import ChatAcceptedAnswer, ChatModelsAnswer, ChatModel
 from schemas.answers.controls import ControlledAnswer
 from schemas.chat import ChatAnswer, ChatRequest, ChatRole, Message, MessageStatus, RegenerateRequest
 from schemas.chat_requests import MessagePath, RetryRequest, StopRequest
-from schemas.statuses import Role
+from schemas.statuses import Role, StepStatus
 
 bp = APIBlueprint("chat", __name__, url_prefix="/api/chat", abp_tags=[Tag(name="Chat")])
 
@@ -124,7 +124,9 @@ def _written(message_id: str) -> Message:
 
 def _own_step(found: Message) -> str:
     """The step that writes a message. Raises: IllegalControl when there is nothing to retry."""
-    if found.status not in (MessageStatus.FAILED, MessageStatus.STOPPED):
+    # An answer that stands although it was to be written anew: its step came to nothing.
+    is_left = found.step is not None and found.step.status in (StepStatus.FAILED, StepStatus.CANCELLED)
+    if found.status not in (MessageStatus.FAILED, MessageStatus.STOPPED) and not is_left:
         raise IllegalControl(
             f"message {found.id!r} is {found.status}",
             where="/message_id",

@@ -99,6 +99,9 @@ class ActionContext:
     signal: JsonObject | None = None
     written_until: str = ""
     """Why the attempt that wrote `written` ended: `lost`, `handed_back`, or the code of its failure."""
+    kept: Json = None
+    """The result that a step which writes a text has had, where it is run again only since something before it was
+    retried. An action that finds nothing changed may return it as it is; its text still stands."""
 
     @property
     def idempotency_key(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -84,11 +85,14 @@ def _notice(params: JsonObject) -> JsonObject | None:
     failure_notice=_notice,
 )
 def generate(ctx: ActionContext, params: GenerateParams) -> Result:
-    """Ask a model, and write its answer piece by piece."""
+    """Ask a model, and write its answer piece by piece. An answer stays if it is made of what it was made of before."""
+    proposals = usable_proposals(ctx, params)
+    if (kept := _kept(ctx, proposals)) is not None:
+        return kept
     models: ModelRegistry = ctx.settings["models"]
     model, own_name = models.find(params.model, ctx.secret)
     filters = FilterChain.of(params.request.filters, ctx.settings.get("chat_filter_options", {}), ctx.log)
-    context = filters.inlet(with_proposals(params.request, usable_proposals(ctx, params)))
+    context = filters.inlet(with_proposals(params.request, proposals))
     prefix = _begin(ctx, model, filters)
     request = ModelRequest(own_name, context.messages, context.parameters, context.user, prefix)
     answer = _Answer(ctx, filters, prefix)
@@ -106,7 +110,10 @@ def generate(ctx: ActionContext, params: GenerateParams) -> Result:
         ) from error
     finally:
         answer.count(request)
-    return answer.result(params.model, request)
+    result = answer.result(params.model, request)
+    if proposals:
+        result.details["made_of"] = _digest(proposals)
+    return result
 
 
 def usable_proposals(ctx: ActionContext, params: GenerateParams) -> list[str]:
@@ -129,11 +136,26 @@ def _text_of(ctx: ActionContext, proposal: Proposal) -> str | None:
     return result["details"]["text"] if result is not None else None
 
 
+def _kept(ctx: ActionContext, proposals: Sequence[str]) -> Result | None:
+    """The answer that stands, where an agent was asked again and that brought no other proposals."""
+    details = ctx.kept["details"] if ctx.kept is not None else {}
+    if not proposals or details.get("made_of") != _digest(proposals):
+        return None
+    ctx.log("the proposals are as they were, so the answer is left as it is\n")
+    return Result(headline(details["text"]), details, prose=True)
+
+
+def _digest(proposals: Sequence[str]) -> str:
+    lengths = [len(text) for text in proposals]
+    return hashlib.sha256("\0".join((repr(lengths), *proposals)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _begin(ctx: ActionContext, model: LanguageModel, filters: FilterChain) -> str:
     """What the model is to go on from. Readers are told where the text stands: they may know more than was stored."""
     goes_on = bool(ctx.written) and ctx.written_until in CUT_SHORT and model.continues and filters.is_resumable
     prefix = ctx.written if goes_on else ""
-    if ctx.attempt > 1:
+    # What was finished is read until its first word is replaced.
+    if ctx.attempt > 1 and ctx.kept is None:
         ctx.rewrite(prefix)
     return prefix
 

@@ -28,6 +28,7 @@ class Lease:
 
     began_at: when the first attempt began, or the first that failed, if one has.
     written_until: why the attempt that wrote `written` ended: its outcome, such as `lost`, or the code of its failure.
+    kept: the result that the step has had, where it is only run again since something before it is.
     notice: what to tell those who watch should the step fail for good.
     taken_at: when this process learned of it, by its own clock.
     """
@@ -67,6 +68,7 @@ class Lease:
     began_at: datetime
     taken_at: float = field(default_factory=time.monotonic, compare=False)
     written_until: str = ""
+    kept: Json = None
     notice: JsonObject | None = None
 
     def elapsed_s(self) -> float:
@@ -150,6 +152,7 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         checkpoint=step["checkpoint"],
         written=step["written"] or "",
         written_until=step.get("written_until") or "",
+        kept=step.get("kept"),
         notice=policy.get("notice"),
         signal=step["signal"],
         reads=step["reads"] or {},

@@ -95,6 +95,7 @@ def make_context(
     attempt: int = 1,
     restored: Json = None,
     written: str = "",
+    kept: Json = None,
     token: CancelToken | None = None,
 ) -> ActionContext:
     """A context for one attempt."""
@@ -106,6 +107,7 @@ def make_context(
         results={},
         restored=restored,
         written=written,
+        kept=kept,
         deadline=datetime.now(UTC) + timedelta(hours=1),
         host=host,
         settings=settings or {},

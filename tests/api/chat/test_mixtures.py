@@ -50,13 +50,31 @@ def test_one_agent_that_failed_is_retried_alone_and_the_answer_after_it(chat: Ch
     again = chat.message(said["id"])
     assert [one["text"] for one in again["proposals"]] == ["First draft", "Second draft"]
     assert again["status"] == "writing"
-    assert again["text"] == ""
+    assert again["text"] == "Made of one draft", "it is read until there is another one"
     assert again["proposals"][0]["ended_at"] == first["ended_at"], "the other agent was not asked again"
     worker.answer(said["taskId"], "Made of two drafts", 2)
     assert chat.message(said["id"])["text"] == "Made of two drafts"
 
     chat.post(f"/messages/{said['id']}/retry", step="agent1")
     assert chat.message(said["id"])["proposals"][0]["status"] == "writing"
+
+
+def test_an_answer_that_could_not_be_written_anew_stands_and_can_be_retried(chat: Chat, worker: Worker) -> None:
+    said = chat.say("Hello", chatModel=TEAM)
+    worker.answer(said["taskId"], "First draft", 0)
+    worker.finish(worker.claim(said["taskId"], 1), REFUSED)
+    worker.answer(said["taskId"], "Made of one draft", 2)
+    chat.post(f"/messages/{said['id']}/retry", 409)
+    chat.post(f"/messages/{said['id']}/retry", step="agent2")
+    worker.answer(said["taskId"], "Second draft", 1)
+    worker.finish(worker.claim(said["taskId"], 2), REFUSED)
+    found = chat.message(said["id"])
+    assert (found["status"], found["text"], found["step"]["status"]) == ("completed", "Made of one draft", "failed")
+    assert found["error"]["code"] == "model.refused"
+    chat.post(f"/messages/{said['id']}/retry")
+    worker.answer(said["taskId"], "Made of two drafts", 2)
+    found = chat.message(said["id"])
+    assert (found["text"], found["error"]) == ("Made of two drafts", None)
 
 
 def test_a_mixture_is_regenerated_as_it_was_asked_for(chat: Chat, worker: Worker) -> None:

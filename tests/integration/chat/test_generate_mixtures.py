@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.chat import ChatAnswer
 from tests.support.chat import ChatFleet
+from tests.support.engine import broken_invariants
 from tests.support.model_peer import ModelServer
 from tests.support.model_server import answer_text
 
@@ -93,6 +94,34 @@ def test_one_failed_agent_can_be_tried_again_alone(chatting: ChatFleet, model_se
     assert len(model_server.seen("steady?tokens=5")) == 1
     chatting.check_shown(answer, message["text"])
     chatting.check(chatting.run_of(answer))
+
+
+def test_a_finished_answer_stays_when_the_agent_that_is_asked_again_fails_again(
+    chatting: ChatFleet, model_server: ModelServer
+) -> None:
+    model_server.reset()
+    model_server.behave("grumpy", fail=400)
+    answer = mixed(chatting, "plain/calm?tokens=5", "refusing/grumpy", aggregator="plain/sums?tokens=9")
+    before = chatting.wait_ended(answer)
+    chatting.wait_told(answer)
+    chatting.runs.retry(answer.taskId, chatting.actor, step="agent2")
+    chatting.wait_asked(model_server, "grumpy", 2)
+    after = chatting.wait_ended(answer)
+    told = ("text", "text_attempt", "usage", "timings", "finish_reason", "error")
+    assert [after[name] for name in told] == [before[name] for name in told]
+    assert [p["status"] for p in after["proposals"]] == ["completed", "failed"]
+    assert len(model_server.seen("sums?tokens=9")) == len(model_server.seen("calm?tokens=5")) == 1
+    chatting.check_shown(answer, before["text"])
+
+    model_server.behave("grumpy", tokens=6)
+    chatting.runs.retry(answer.taskId, chatting.actor, step="agent2")
+    chatting.wait_asked(model_server, "sums?tokens=9", 2)
+    anew = chatting.wait_ended(answer)
+    assert [p["status"] for p in anew["proposals"]] == ["completed", "completed"]
+    assert anew["text"] != before["text"]
+    reader = chatting.check_shown(answer, anew["text"])
+    assert reader.editions == [(1, 0), (3, 0)], "read in full until the first word of the new one"
+    assert broken_invariants(chatting.database) == {}
 
 
 def test_each_layer_is_told_what_the_one_before_it_proposed(chatting: ChatFleet, model_server: ModelServer) -> None:

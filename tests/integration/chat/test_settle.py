@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from orchestration.core.decide import MAX_LOSSES, Cancelled, Failed, Lost, StepError
+from orchestration.core.decide import MAX_LOSSES, Cancelled, Failed, Lost, StepError, Succeeded
 from orchestration.engine.leases import Held
 from orchestration.errors import LeaseLost
+from schemas.chat import ChatAnswer
+from schemas.json import JsonObject
 from tests.support.chat_engine import Talk, answered
 from tests.support.engine import ALICE, LEASE_S, TestClock
 
@@ -156,6 +158,97 @@ def test_what_a_mixture_comes_to_is_in_each_of_its_messages(talk: Talk) -> None:
     talk.runs.retry(said.taskId, ALICE, step="agent2")
     found = talk.message(said.id)
     assert (found["status"], [one["status"] for one in found["proposals"]]) == ("writing", ["completed", "writing"])
+
+
+def finished_mixture(talk: Talk) -> ChatAnswer:
+    """One whose second agent failed, and whose answer is made of the first one's proposal."""
+    said = talk.say(mixture=MIXTURE)
+    talk.answer(said, "First draft", 0)
+    talk.finish(talk.take(said, 1), REFUSED)
+    lease = talk.take(said, 2)
+    talk.attempts.save_text(lease, 0, "Made of one")
+    talk.finish(lease, answered("Made of one"))
+    return said
+
+
+def shown(message: JsonObject) -> tuple[object, ...]:
+    return tuple(
+        message[name] for name in ("status", "text", "text_attempt", "finish_reason", "usage", "timings", "ended_at")
+    )
+
+
+def test_a_finished_answer_is_read_while_an_agent_of_it_is_asked_again(talk: Talk) -> None:
+    said = finished_mixture(talk)
+    before = talk.message(said.id)
+    talk.runs.retry(said.taskId, ALICE, step="agent2")
+    found = talk.message(said.id)
+    assert (found["status"], found["text"], found["usage"]) == ("writing", "Made of one", before["usage"])
+    assert [one["status"] for one in found["proposals"]] == ["completed", "writing"]
+    follows = talk.say("And then?", parent=said.id)
+    told = talk.runs.workflow(follows.taskId).params["request"]["messages"]
+    assert told[-2]["content"] == "Made of one", "what was finished holds for what is said meanwhile"
+    talk.answer(said, "Second draft", 1)
+    lease = talk.take(said, 2)
+    assert (lease.written, lease.kept["details"]["text"]) == ("", "Made of one")
+    assert talk.message(said.id)["text"] == "Made of one"
+    talk.attempts.save_text(lease, 0, "Made of")
+    assert talk.message(said.id)["text"] == "Made of"
+    talk.finish(lease, answered("Made of two"))
+    found = talk.message(said.id)
+    assert (found["status"], found["text"], found["text_attempt"]) == ("completed", "Made of two", 2)
+
+
+@pytest.mark.parametrize("written", ["", "Made of tw"])
+def test_a_finished_answer_stays_where_writing_it_anew_comes_to_nothing(talk: Talk, written: str) -> None:
+    said = finished_mixture(talk)
+    before = shown(talk.message(said.id))
+    for number in (1, 2):
+        talk.runs.retry(said.taskId, ALICE, step="agent2")
+        talk.answer(said, f"Draft {number}", 1)
+        lease = talk.take(said, 2)
+        if written:
+            talk.attempts.save_text(lease, 0, written)
+        talk.finish(lease, REFUSED)
+        found = talk.message(said.id)
+        assert shown(found) == before
+        assert (found["error"]["code"], found["step"]["status"]) == ("model.refused", "failed")
+    # What failed since can be tried again by itself, and is then the answer.
+    talk.runs.retry(said.taskId, ALICE, step="answer")
+    assert talk.message(said.id)["error"] is None
+    talk.answer(said, "Made of all", 2)
+    assert (talk.message(said.id)["text"], talk.message(said.id)["status"]) == ("Made of all", "completed")
+
+
+def test_a_finished_answer_stays_where_writing_it_anew_is_stopped(talk: Talk) -> None:
+    said = finished_mixture(talk)
+    before = shown(talk.message(said.id))
+    talk.runs.retry(said.taskId, ALICE, step="agent2")
+    talk.runs.stop(said.taskId, ALICE)
+    found = talk.message(said.id)
+    assert shown(found) == before
+    assert [one["status"] for one in found["proposals"]] == ["completed", "stopped"]
+
+
+def test_an_answer_that_was_left_as_it_was_is_that_of_the_attempt_that_wrote_it(talk: Talk) -> None:
+    said = finished_mixture(talk)
+    talk.runs.retry(said.taskId, ALICE, step="agent2")
+    talk.finish(talk.take(said, 1), REFUSED)
+    lease = talk.take(said, 2)
+    talk.finish(lease, Succeeded(lease.kept))
+    found = talk.message(said.id)
+    assert (found["status"], found["text"], found["text_attempt"]) == ("completed", "Made of one", 1)
+    assert [one["status"] for one in found["proposals"]] == ["completed", "failed"]
+
+
+def test_a_proposal_that_fails_when_it_is_asked_for_again_is_none_any_more(talk: Talk) -> None:
+    said = finished_mixture(talk)
+    talk.runs.retry(said.taskId, ALICE, step="agent1")
+    assert talk.message(said.id)["proposals"][0]["text"] == "First draft"
+    lease = talk.take(said, 0)
+    assert lease.kept is None, "it was asked for itself"
+    talk.finish(lease, REFUSED)
+    first = talk.message(said.id)["proposals"][0]
+    assert (first["status"], first["text"]) == ("failed", "")
 
 
 def test_stopping_a_mixture_ends_each_of_its_messages(talk: Talk) -> None:

@@ -216,6 +216,39 @@ def test_a_quorum_that_is_not_met_says_how_many_answered() -> None:
     assert raised.value.code == "chat.quorum"
 
 
+def aggregate(model: Model, kept: Any, *texts: str) -> tuple[Result, RecordingServices]:
+    services = RecordingServices(text="as it was")
+    ctx = make_context(services, settings={"models": model}, attempt=2, kept=kept)
+    result = generate(ctx, proposals(*texts))
+    assert isinstance(result, Result)
+    return result, services
+
+
+def test_an_answer_made_of_the_same_proposals_is_left_as_it_is() -> None:
+    model = Model(*deltas("made of ", "two"))
+    first, _ = aggregate(model, None, "one", "two")
+    kept = {"message": first.message, "details": first.details}
+    again, services = aggregate(model, kept, "one", "two")
+    assert again == first
+    assert len(model.asked) == 1, "nobody was asked"
+    assert services.pieces == []
+    assert services.text == "as it was"
+
+
+@pytest.mark.parametrize("texts", [("one", "other"), ("one",), ("on", "etwo"), ("two", "one")])
+def test_made_of_others_it_is_written_anew_and_stands_until_the_first_word(texts: tuple[str, ...]) -> None:
+    first, _ = aggregate(Model(*deltas("made of two")), None, "one", "two")
+    kept = {"message": first.message, "details": first.details}
+    again, services = aggregate(Model(*deltas("made ", "anew")), kept, *texts)
+    assert again.details["text"] == "made anew"
+    assert services.pieces == ["made ", "anew"], "not emptied before"
+
+
+def test_an_answer_of_which_nothing_says_what_it_was_made_of_is_written_anew() -> None:
+    again, _ = aggregate(Model(*deltas("anew")), {"message": "", "details": {"text": "before"}}, "one")
+    assert again.details["text"] == "anew"
+
+
 def test_the_action_is_declared_as_it_is_relied_upon() -> None:
     declared = load_actions()["chat.generate"]
     assert (declared.idempotent, declared.timeout_s, declared.queue) == (True, 600, "default")

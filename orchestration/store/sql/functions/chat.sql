@@ -62,38 +62,68 @@ BEGIN
 END $$;
 
 -- Copy what a step came to into the message that it writes, if it writes one. Called as a transaction commits, perhaps
--- more than once: what counts is how the step stands then.
+-- more than once: what counts is how the step stands then. What was finished stays until it is finished anew: it is read
+-- while the step is open again, and an answer is as it was where the step comes to nothing else. A proposal is not, since
+-- the answer is then made without it.
 CREATE OR REPLACE FUNCTION settle_message(p_run bigint, p_position integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     s        steps;
+    m        messages;
     result   jsonb;
     why      jsonb;
     written  texts;
+    stands   timestamptz;
 BEGIN
     SELECT * INTO s FROM steps WHERE run_id = p_run AND position = p_position;
-    IF NOT FOUND THEN
+    SELECT * INTO m FROM messages WHERE run_id = p_run AND position = p_position;
+    IF s.run_id IS NULL OR m.id IS NULL THEN
         RETURN;
     END IF;
+    -- When the attempt ended that finished what stands in the message; NULL when nothing finished does.
+    stands := completed_at(p_run, p_position, m.text_attempt);
     IF s.ended_at IS NULL THEN
-        UPDATE messages SET status = 'writing', text = '', text_attempt = NULL, text_edition = NULL, finish_reason = NULL,
-                            usage = NULL, timings = NULL, error = NULL, ended_at = NULL
-         WHERE run_id = p_run AND position = p_position AND status <> 'writing';
+        IF stands IS NOT NULL THEN
+            UPDATE messages SET status = 'writing', error = NULL, ended_at = NULL WHERE id = m.id AND status <> 'writing';
+        ELSE
+            UPDATE messages SET status = 'writing', text = '', text_attempt = NULL, text_edition = NULL,
+                                finish_reason = NULL, usage = NULL, timings = NULL, error = NULL, ended_at = NULL
+             WHERE id = m.id AND status <> 'writing';
+        END IF;
         RETURN;
     END IF;
     SELECT a.result, a.error INTO result, why FROM attempts a
      WHERE a.run_id = p_run AND a.position = p_position AND a.attempt = s.attempt;
+    IF s.status <> 'completed' AND m.part = 'message' AND stands IS NOT NULL THEN
+        UPDATE messages SET status = 'completed', ended_at = stands, error = CASE WHEN s.status = 'failed' THEN why END
+         WHERE id = m.id;
+        RETURN;
+    END IF;
     SELECT t.* INTO written FROM texts t WHERE t.run_id = p_run AND t.position = p_position;
+    IF completed_at(p_run, p_position, written.attempt) IS NOT NULL AND written.attempt < s.attempt
+       AND (s.status <> 'completed' OR written.text IS DISTINCT FROM result #>> '{details,text}') THEN
+        -- Of an attempt before, and nothing of it is in what the step has come to.
+        written := NULL;
+    END IF;
     UPDATE messages
        SET status = CASE s.status WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' ELSE 'stopped' END,
            text = coalesce(CASE WHEN s.status = 'completed' THEN result #>> '{details,text}' END, written.text, ''),
-           text_attempt = CASE WHEN s.status = 'completed' THEN s.attempt ELSE written.attempt END,
+           -- An answer that was kept as it was is still that of the attempt that wrote it.
+           text_attempt = CASE WHEN s.status = 'completed' AND completed_at(p_run, p_position, written.attempt) IS NULL
+                               THEN s.attempt ELSE written.attempt END,
            text_edition = written.edition,
            finish_reason = CASE s.status WHEN 'completed' THEN result #>> '{details,finish_reason}'
                                          WHEN 'failed' THEN 'error' ELSE 'stopped' END,
            usage = result #> '{details,usage}', timings = result #> '{details,timings}',
            error = CASE WHEN s.status = 'failed' THEN why END, ended_at = s.ended_at
-     WHERE run_id = p_run AND position = p_position;
+     WHERE id = m.id;
 END $$;
+
+-- When an attempt completed its step; NULL when it did not.
+CREATE OR REPLACE FUNCTION completed_at(p_run bigint, p_position integer, p_attempt integer) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT a.ended_at FROM attempts a
+     WHERE a.run_id = p_run AND a.position = p_position AND a.attempt = p_attempt AND a.outcome = 'completed'
+$$;
 
 -- A message as readers are told it; of one that is being written, what is stored of it and how its step stands.
 CREATE OR REPLACE FUNCTION message_json(m messages) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
@@ -126,7 +156,9 @@ BEGIN
           FROM steps s LEFT JOIN texts t ON t.run_id = s.run_id AND t.position = s.position
          WHERE s.run_id = m.run_id AND s.position = m.position;
         shown := shown || jsonb_build_object(
-            'text', coalesce(writing.text, ''), 'text_attempt', writing.text_attempt, 'text_edition', writing.edition,
+            -- What was finished before is read until there is more than that.
+            'text', coalesce(writing.text, m.text), 'text_attempt', coalesce(writing.text_attempt, m.text_attempt),
+            'text_edition', CASE WHEN writing.text_attempt IS NULL THEN m.text_edition ELSE writing.edition END,
             'attempt', writing.attempt,
             'step', jsonb_build_object(
                 'key', writing.key, 'status', writing.status, 'attempt', writing.attempt,
@@ -199,7 +231,8 @@ BEGIN
         SELECT coalesce(jsonb_agg(jsonb_build_object(
                    'id', u.public_id, 'role', u.role, 'status', u.status, 'model', u.model, 'run_id', u.public_run,
                    'parent', (SELECT p.public_id FROM messages p WHERE p.id = u.parent_id),
-                   'text', CASE WHEN u.status = 'writing'
+                   -- Of one that is written anew, what was finished.
+                   'text', CASE WHEN u.status = 'writing' AND u.text_attempt IS NULL
                                 THEN coalesce((SELECT t.text FROM texts t WHERE t.run_id = u.run_id AND t.position = u.position), '')
                                 ELSE u.text END) ORDER BY u.height DESC), '[]')
           FROM up u);

@@ -77,10 +77,15 @@ DECLARE
     saved    jsonb;
     written  text;
     until    text;
+    kept     jsonb;
 BEGIN
     IF s.attempt > 1 THEN
         SELECT c.data INTO saved FROM checkpoints c WHERE c.run_id = s.run_id AND c.position = s.position;
-        SELECT t.text, CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END INTO written, until
+        -- A text that was completed is nothing to go on from. It stands, with what it came to, where only something before
+        -- it was asked for again (see `reset_steps`).
+        SELECT CASE WHEN a.outcome IS DISTINCT FROM 'completed' THEN t.text END,
+               CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END,
+               CASE WHEN a.outcome = 'completed' THEN a.result END INTO written, until, kept
           FROM texts t LEFT JOIN attempts a ON a.run_id = t.run_id AND a.position = t.position AND a.attempt = t.attempt
          WHERE t.run_id = s.run_id AND t.position = s.position;
     END IF;
@@ -89,7 +94,7 @@ BEGIN
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
             'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'came_from', s.came_from,
             'label', d.label, 'params', d.params, 'policy', d.policy,
-            'checkpoint', saved, 'written', written, 'written_until', until,
+            'checkpoint', saved, 'written', written, 'written_until', until, 'kept', kept,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)
           FROM step_documents d WHERE d.run_id = s.run_id AND d.position = s.position);

@@ -243,8 +243,13 @@ BEGIN
      WHERE c.run_id = r.id AND c.position IN (SELECT unnest(touched))
        AND NOT EXISTS (SELECT FROM steps s
                         WHERE s.run_id = r.id AND s.position = c.position AND s.status <> 'completed');
-    -- A text is taken up where a worker was lost, not where a person asks for another.
-    DELETE FROM texts WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
+    -- A text is taken up where a worker was lost, not where a person asks for another. What was completed and only depends
+    -- on what is asked for again stands until it is written anew, which it need not be if that brings nothing new.
+    DELETE FROM texts t
+     WHERE t.run_id = r.id AND t.position IN (SELECT unnest(touched || removed))
+       AND (t.position IS NOT DISTINCT FROM p_seed
+            OR NOT EXISTS (SELECT FROM steps s
+                            WHERE s.run_id = r.id AND s.position = t.position AND s.status = 'completed'));
     DELETE FROM progress WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
     DELETE FROM signals WHERE run_id = r.id AND position IN (SELECT unnest(touched || removed));
 
