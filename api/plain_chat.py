@@ -26,7 +26,7 @@ from orchestration.errors import InvalidChat
 from orchestration.models.port import Delta
 from orchestration.ports import Actor
 from orchestration.secrets import SecretStore
-from schemas.chat import ChatContext, ChatRequest, ChatRole, ContextMessage
+from schemas.chat import ChatContext, ChatRequest, ChatRole, ContextMessage, ConversationSettings
 from schemas.json import Json
 
 log = logging.getLogger("perdure.chat")
@@ -57,7 +57,13 @@ def stream_plainly(asked: ChatRequest, actor: Actor) -> Response:
     names = passed_filters(services.settings.chat_filters, asked.filters)
     with _refusing():
         filters = FilterChain.of(names, services.settings.filter_options, log.warning)
-    context = ChatContext(messages=_messages(asked), parameters=asked.parameters, filters=names, user=actor.name)
+    settings = asked.settings or ConversationSettings()
+    context = ChatContext(
+        messages=settings.instruct(_messages(asked)),
+        parameters=settings.below(asked.parameters),
+        filters=names,
+        user=actor.name,
+    )
     if not _free.acquire(blocking=False):
         raise Refusal(
             503,

@@ -121,6 +121,30 @@ class ContextMessage(Strict):
     content: str
 
 
+class ConversationSettings(Strict):
+    """What holds for all that is said in a conversation from now on, and for answers that are written again."""
+
+    system: str | None = Field(
+        None,
+        max_length=MAX_MESSAGE,
+        description="instructions, in place of those that the conversation began with; empty: none; null: those",
+    )
+    parameters: ModelParameters | None = Field(None, description="where a message says nothing else of its own")
+
+    def instruct(self, messages: tuple[ContextMessage, ...]) -> tuple[ContextMessage, ...]:
+        """The same messages, told with these instructions."""
+        if self.system is None:
+            return messages
+        rest = tuple(message for message in messages if message.role is not ChatRole.SYSTEM)
+        return (ContextMessage(role=ChatRole.SYSTEM, content=self.system), *rest) if self.system.strip() else rest
+
+    def below(self, own: ModelParameters) -> ModelParameters:
+        """These parameters, with what a message says of its own in their place."""
+        if self.parameters is None:
+            return own
+        return self.parameters.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+
 class ChatContext(Strict):
     """The request as it was accepted: nothing that changes later changes what the model is told."""
 
@@ -174,6 +198,7 @@ class ChatRequest(BaseModel):
     parent: PublicId | None = None
     system: str | None = Field(None, max_length=MAX_MESSAGE, description="instructions, said before all messages")
     parameters: ModelParameters = ModelParameters()
+    settings: ConversationSettings | None = Field(None, description="kept with the conversation, for all that follows")
     filters: tuple[FilterName, ...] = Field((), max_length=MAX_FILTERS)
 
     @model_validator(mode="after")
@@ -203,6 +228,7 @@ class ConversationChange(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str | None = Field(None, min_length=1, max_length=200)
     leaf: PublicId | None = Field(None, description="the last message of the branch that is read")
+    settings: ConversationSettings | None = Field(None, description="in place of all that there were")
 
 
 class Vote(BaseModel):
@@ -248,7 +274,11 @@ class Timings(BaseModel):
 
 
 class StepShown(BaseModel):
-    """How the step stands that writes a message: what it waits for, and until when."""
+    """How the step stands that writes a message: what it waits for, and until when.
+
+    `doing`: what its attempt last said that it does, such as `Thinking`. `doing_since`: since when, to half a second;
+    null for the moment until that is stored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     key: str
@@ -256,6 +286,8 @@ class StepShown(BaseModel):
     attempt: int
     waiting_for: str | None = None
     until: datetime | None = None
+    doing: str | None = None
+    doing_since: datetime | None = None
 
 
 class Message(BaseModel):

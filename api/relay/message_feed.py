@@ -41,7 +41,8 @@ KEPT_MARKS = 5000
 # How many events are read for one who comes back from further behind; beyond, it is told the whole text.
 EVENTS_BACK = 2000
 # How events begin, see schemas/events.py; others are not parsed.
-KINDS = tuple(f'{{"type":"{kind}"' for kind in (EventType.TEXT, EventType.STEP, EventType.NOTICE, EventType.RUN))
+_KINDS = (EventType.TEXT, EventType.STEP, EventType.PROGRESS, EventType.NOTICE, EventType.RUN)
+KINDS = tuple(f'{{"type":"{kind}"' for kind in _KINDS)
 
 
 class MessageFeed:
@@ -298,6 +299,12 @@ class MessageFeed:
                     self._message |= {"step": shown, "attempt": event["attempt"]}
                 self.text.tell("step", _json(shown))
                 return not StepStatus(event["status"]).is_ended
+            case EventType.PROGRESS:
+                step = (self._message or {}).get("step")
+                if step is not None and event["attempt"] == step["attempt"]:
+                    shown = step | {"doing": event["progress"].get("message"), "doing_since": None}
+                    self._message = (self._message or {}) | {"step": shown}
+                    self.text.tell("step", _json(shown))
             case EventType.NOTICE:
                 self.text.tell("notice", _json({name: event[name] for name in event if name != "type"}))
             case EventType.RUN:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 
 from orchestration.chat.filters import check_filters, passed_filters
 from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixture
-from orchestration.core.storable import storable_text
+from orchestration.core.storable import storable, storable_text
 from orchestration.engine.planning import fingerprint
 from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
 from orchestration.errors import IllegalControl, InvalidChat, RunExists, TooLarge, UnknownConversation, UnknownMessage
 from orchestration.ports import Actor, EventSink
-from orchestration.store.database import Database
+from orchestration.store.database import Database, as_jsonb
 from schemas.chat import (
     MAX_CONTEXT_MESSAGES,
     ChatAnswer,
@@ -26,6 +26,7 @@ from schemas.chat import (
     ChatRole,
     ContextMessage,
     ConversationChange,
+    ConversationSettings,
     Mixture,
     ModelParameters,
     RegenerateRequest,
@@ -35,15 +36,18 @@ from schemas.json import JsonObject
 
 AGENT_MIXING = "agent_mixing"
 TITLE_LENGTH = 80
+# As much as all that a model is told.
+SETTINGS_BYTES = 256 * 1024
 CheckModel = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Said:
-    """Where an exchange begins: what came before it, and what its first new message follows."""
+    """Where an exchange begins: what came before it, what its first new message follows, and what holds there."""
 
     messages: tuple[ContextMessage, ...]
     parent: str | None
+    settings: ConversationSettings = field(default_factory=ConversationSettings)
 
 
 class Chats:
@@ -80,13 +84,11 @@ class Chats:
         text = _checked_text(asked.message.text)
         said = self._before(asked)
         instructions = _instructions(asked.system, said.messages)
+        settings = _storable(asked.settings) or said.settings
+        said_now = ContextMessage(role=ChatRole.USER, content=text)
         context = ChatContext(
-            messages=(
-                *instructions,
-                *said.messages,
-                ContextMessage(role=ChatRole.USER, content=text),
-            ),
-            parameters=asked.parameters,
+            messages=settings.instruct((*instructions, *said.messages, said_now)),
+            parameters=settings.below(asked.parameters),
             filters=passed_filters(self.filters, asked.filters),
             user=actor.name,
         )
@@ -104,7 +106,10 @@ class Chats:
             rows.append({"id": parent, "part": "message", "role": "system", "text": instructions[0].content})
         rows.append({"id": question, "parent": parent, "part": "message", "role": "user", "text": text})
         answers, written, battle = _written(plan, question, battle=contenders is not None)
-        document: JsonObject = {"conversation": {"id": asked.id, "title": title}, "messages": rows + written}
+        conversation: JsonObject = {"id": asked.id, "title": title}
+        if asked.settings is not None:
+            conversation["settings"] = _kept(settings)
+        document: JsonObject = {"conversation": conversation, "messages": rows + written}
         if battle is not None:
             document["battle"] = {"id": battle, "models": contenders, "messages": answers}
         # Not the whole context: what is said elsewhere in between makes the same request no other.
@@ -115,7 +120,10 @@ class Chats:
         return _answer(started.run_id, asked.id, question, answers, battle)
 
     def regenerate(self, message_id: str, asked: RegenerateRequest, actor: Actor) -> ChatAnswer:
-        """Write another answer beside one that is there. Raises: UnknownMessage, InvalidChat, TooLarge."""
+        """Write another answer beside one that is there, by the settings of the conversation as they are now.
+
+        Raises: UnknownMessage, InvalidChat, TooLarge.
+        """
         old = self.database.call("SELECT read_message(%s)", message_id)
         if old is None or old["part"] != "message":
             raise UnknownMessage(f"there is no message {message_id!r}", where="/message")
@@ -130,14 +138,15 @@ class Chats:
             "FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = %s",
             old["run_id"],
         )
-        branch = self._branch(old["conversation_id"], old["parent"])
+        ground = self._branch(old["conversation_id"], old["parent"])
+        branch, settings = ground.messages, ground.settings
         kept = ChatContext.model_validate(before["request"]) if before else None
         said = any(m.role is ChatRole.SYSTEM for m in branch)
         system = next((m for m in kept.messages if m.role is ChatRole.SYSTEM), None) if kept and not said else None
-        parameters = asked.parameters or (kept.parameters if kept else ModelParameters())
+        before_now = kept.parameters if kept else ModelParameters()
         context = ChatContext(
-            messages=(*((system,) if system else ()), *branch),
-            parameters=parameters,
+            messages=settings.instruct((*((system,) if system else ()), *branch)),
+            parameters=asked.parameters or settings.parameters or before_now,
             filters=kept.filters if kept else (),
             user=actor.name,
         )
@@ -164,8 +173,15 @@ class Chats:
         return _answer(started.run_id, "", "", answers, None)
 
     def change(self, conversation: str, asked: ConversationChange) -> None:
-        """Rename a conversation, or read another branch of it. Raises: UnknownConversation, UnknownMessage."""
-        done = self.database.call("SELECT change_conversation(%s, %s, %s)", conversation, asked.title, asked.leaf)
+        """Rename a conversation, read another branch of it, or have its answers written by other settings.
+
+        Raises: UnknownConversation, UnknownMessage, TooLarge.
+        """
+        settings = _storable(asked.settings)
+        kept = as_jsonb(_kept(settings)) if settings is not None else None
+        done = self.database.call(
+            "SELECT change_conversation(%s, %s, %s, %s)", conversation, asked.title, asked.leaf, kept
+        )
         if done is None:
             raise _no_conversation(conversation)
         if not done:
@@ -213,8 +229,10 @@ class Chats:
     def _before(self, asked: ChatRequest) -> Said:
         """What was said before, up to the message that the new one follows."""
         if asked.says_parent and asked.parent is None:
-            return Said((), None)
-        branch = self.database.call("SELECT read_branch(%s, %s, %s)", asked.id, asked.parent, MAX_CONTEXT_MESSAGES - 2)
+            found = self.database.call("SELECT settings FROM conversations WHERE public_id = %s", asked.id)
+            return Said((), None, _settings(found))
+        ground = self.database.call("SELECT read_ground(%s, %s, %s)", asked.id, asked.parent, MAX_CONTEXT_MESSAGES - 2)
+        branch = ground["branch"]
         if branch is None:
             if asked.parent is not None:
                 raise UnknownMessage(
@@ -223,13 +241,13 @@ class Chats:
                     mend="read the conversation, and name one of its messages",
                 )
             return Said((), None)
-        return Said(_as_context(branch), branch[-1]["id"] if branch else None)
+        return Said(_as_context(branch), branch[-1]["id"] if branch else None, _settings(ground["settings"]))
 
-    def _branch(self, conversation: str | None, message: str) -> tuple[ContextMessage, ...]:
-        found = self.database.call("SELECT read_branch(%s, %s, %s)", conversation, message, MAX_CONTEXT_MESSAGES - 1)
-        if not found:
+    def _branch(self, conversation: str | None, message: str) -> Said:
+        ground = self.database.call("SELECT read_ground(%s, %s, %s)", conversation, message, MAX_CONTEXT_MESSAGES - 1)
+        if not ground["branch"]:
             raise UnknownConversation("the conversation is not there any more", where="/message")
-        return _as_context(found)
+        return Said(_as_context(ground["branch"]), message, _settings(ground["settings"]))
 
     def _start(
         self, plan: Plan, actor: Actor, document: JsonObject, *, key: str | None, body: Sequence[object] | None
@@ -311,6 +329,20 @@ def _instructions(system: str | None, before: tuple[ContextMessage, ...]) -> tup
     if not system or any(message.role is ChatRole.SYSTEM for message in before):
         return ()
     return (ContextMessage(role=ChatRole.SYSTEM, content=storable_text(system, len(system))),)
+
+
+def _settings(kept: JsonObject | None) -> ConversationSettings:
+    return ConversationSettings.model_validate(kept or {})
+
+
+def _storable(settings: ConversationSettings | None) -> ConversationSettings | None:
+    if settings is None:
+        return None
+    return ConversationSettings.model_validate(storable(_kept(settings), max_bytes=SETTINGS_BYTES))
+
+
+def _kept(settings: ConversationSettings) -> JsonObject:
+    return settings.model_dump(mode="json", exclude_unset=True)
 
 
 def _as_context(branch: list[JsonObject]) -> tuple[ContextMessage, ...]:

@@ -224,7 +224,8 @@ class _Answer:
 
     def _take(self, delta: Delta) -> None:
         self.ctx.raise_if_cancelled()
-        if delta.is_thinking:
+        # Once: how long it thinks is counted from then.
+        if delta.is_thinking and not self.thought:
             self.thought = True
             self.ctx.progress(message="Thinking")
         if delta.text:

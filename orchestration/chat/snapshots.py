@@ -47,7 +47,8 @@ class StreamTail(Protocol):
 class Growing:
     """A text that is being written, as far as it is known while the stream is read backwards.
 
-    `stored` was written by `stored_by`: an attempt, and how often it had begun anew by then. `attempt` is at work now.
+    `stored` was written by `stored_by`: an attempt, and how often it had begun anew by then. `attempt` is at work now,
+    and `doing` is what it told last that it does; None: nothing that was seen.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Growing:
     stored_by: tuple[int, int]
     text: str | None = None
     """The text up to the end of the stream; None: not known, or not yet."""
+    doing: str | None = None
     is_done: bool = False
     """Whether events further back say nothing more."""
     _later: list[tuple[int, str]] = field(default_factory=list, repr=False)
@@ -65,7 +67,10 @@ class Growing:
         """Take the event before those that were seen."""
         if self.is_done or event.get("key") != self.key:
             return
-        if event["type"] == EventType.TEXT and event["attempt"] == self.attempt:
+        if event["type"] == EventType.PROGRESS:
+            if event["attempt"] == self.attempt and self.doing is None:
+                self.doing = event["progress"].get("message")
+        elif event["type"] == EventType.TEXT and event["attempt"] == self.attempt:
             self._see_piece(event["offset"], event["text"], (event["attempt"], event.get("edition", 0)))
         elif event["type"] == EventType.TEXT:
             # Of a worker that froze and was taken over, and wrote on for a moment after it woke.
@@ -109,10 +114,10 @@ def catch_up(growing: Sequence[Growing], entries: Iterator[StreamEntry]) -> None
     for entry in entries:
         if all(one.is_done for one in growing):
             return
-        if not any(kind in entry.text for kind in ('"text"', '"step"')):
+        if not any(kind in entry.text for kind in ('"text"', '"step"', '"progress"')):
             continue
         event = loads(entry.text)
-        if event["type"] in (EventType.TEXT, EventType.STEP):
+        if event["type"] in (EventType.TEXT, EventType.STEP, EventType.PROGRESS):
             for one in growing:
                 one.see(event)
 
@@ -171,6 +176,9 @@ class Snapshots:
         except StreamUnavailable:
             return
         for message, one in growing:
+            if one.doing not in (None, message["step"].get("doing")):
+                # Told, and not stored yet: for less than a second.
+                message["step"] = message["step"] | {"doing": one.doing, "doing_since": None}
             if one.text is not None:
                 message |= {"text": one.text, "position": position}
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from schemas.answers.parts import Answer, Part
-from schemas.chat import ChatAnswer, Conversation, Message, Rating, StepShown, Timings, Usage
+from schemas.chat import ChatAnswer, Conversation, ConversationSettings, Message, Rating, StepShown, Timings, Usage
 
 __all__ = [
     "ChatAcceptedAnswer",
@@ -16,6 +16,7 @@ __all__ = [
     "ChatModelsAnswer",
     "Conversation",
     "ConversationAnswer",
+    "ConversationSettings",
     "ConversationsAnswer",
     "ConversationsPlace",
     "Message",
@@ -48,6 +49,7 @@ class ConversationAnswer(Conversation, _Success):
 
     messages: tuple[Message, ...]
     total: int
+    settings: ConversationSettings
 
 
 class ConversationsPlace(Part):

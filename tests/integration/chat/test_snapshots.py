@@ -14,8 +14,8 @@ from messaging.stream import EventStream
 from orchestration.chat.snapshots import Snapshots
 from orchestration.engine.attempts import Attempts
 from orchestration.redaction import Redactor
-from schemas.chat import Message
-from schemas.events import Position
+from schemas.chat import Message, StepShown
+from schemas.events import Position, ProgressEvent
 from tests.support.chat_engine import Talk
 from tests.support.engine import ALICE, LEASE_S, RESEND_S
 from workers.texts import Text
@@ -170,6 +170,39 @@ def test_without_valkey_a_snapshot_is_what_is_stored(writing: Talk, stream: Even
     found = away.message(said.id)
     assert (found.text, found.position, found.status) == ("Stored ", None, "writing")
     assert away.conversation("talk")["messages"][-1]["text"] == "Stored "
+
+
+def test_a_snapshot_says_that_a_model_thinks_before_that_is_stored_and_since_when_after(
+    writing: Talk, stream: EventStream, snapshots: Snapshots
+) -> None:
+    said = writing.say(mixture=MIXTURE)
+    thinks = writing.take(said, 0)
+    told = {"type": "simple", "message": "Thinking"}
+    stream.publish(said.taskId, [ProgressEvent(index=0, key=thinks.key, attempt=thinks.attempt, progress=told)])
+    assert stream.flush(10)
+
+    def steps() -> list[StepShown | None]:
+        answer = snapshots.message(said.id)
+        return [one.step for one in (*(answer.proposals or ()), answer)]
+
+    first, *others = steps()
+    assert first is not None
+    assert (first.doing, first.doing_since) == ("Thinking", None)
+    assert [one.doing for one in others if one is not None] == [None, None]
+    writing.attempts.save_progress(thinks, told)
+    stored, now = steps()[0], writing.database.call("SELECT clock_now()")
+    assert stored is not None
+    assert stored.doing_since is not None
+    assert 0 <= (now - stored.doing_since).total_seconds() < 60
+    # The next attempt has not thought yet.
+    writing.database.execute(
+        "UPDATE steps SET lease_until = clock_now() - interval '1 s' WHERE run_id = %s AND position = 0", thinks.run
+    )
+    assert writing.sweep.expired() == 1
+    writing.take(said, 0)
+    again = steps()[0]
+    assert again is not None
+    assert (again.attempt, again.doing) == (2, None)
 
 
 def test_what_has_ended_is_read_without_the_stream(writing: Talk, stream: EventStream, snapshots: Snapshots) -> None:

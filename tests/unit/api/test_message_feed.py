@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -186,3 +187,16 @@ def test_who_waits_by_a_number_of_characters_is_told_that_the_text_was_replaced(
         # Who had the text before and asks only now, too; who has this one waits.
         assert more_than(feed, 16)()
         assert not more_than(feed, 9)()
+
+
+def test_readers_are_told_that_a_model_thinks(feeds, stored, stream):
+    stored.text = ""
+    with feeds.watch("m1", run_id="r1") as feed:
+        place = feed.text.end()
+        for attempt in (0, 1):  # of a worker that was given up, and of the one at work
+            thinks = f'"attempt":{attempt},"progress":{{"type":"simple","message":"Thinking {attempt}"}}'
+            stream.add(f'{{"type":"progress","index":0,"key":"answer",{thinks}}}')
+        wait_until(feed, lambda: feed.text.end().turn > place.turn)
+        told = feed.text.take(place)
+        assert [(name, json.loads(text)["doing"]) for name, text in told.news] == [("step", "Thinking 1")]
+        assert feed.snapshot()["step"]["doing"] == "Thinking 1"

@@ -1,8 +1,9 @@
 -- Conversations and their messages. What writes a message is a step of a run; what it came to is copied by `settle_message`.
 
 -- Start the run that answers, and insert what is said and what is to be written, together or not at all. `p_chat` holds the
--- conversation (`id`, `title`; null for an answer that belongs to none), perhaps a `battle`, and `messages` in an order in
--- which parents come first; one with a `position` is written by that step. Answers as `start_runs`, or which parent is missing.
+-- conversation (`id`, `title`, perhaps `settings`; null for an answer that belongs to none), perhaps a `battle`, and
+-- `messages` in an order in which parents come first; one with a `position` is written by that step. Answers as
+-- `start_runs`, or which parent is missing.
 -- A message id that is taken violates a constraint.
 CREATE OR REPLACE FUNCTION start_chat(p_chat jsonb, p_start jsonb, p_steps jsonb, p_resend real)
 RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -35,9 +36,12 @@ BEGIN
     END IF;
     SELECT r.id, r.created_at INTO number, moment FROM runs r WHERE r.public_id = p_start #>> '{runs,0,public_id}';
     IF p_chat -> 'conversation' <> 'null' THEN
-        INSERT INTO conversations AS c (public_id, title, created_by, created_at, updated_at)
-        VALUES (p_chat #>> '{conversation,id}', p_chat #>> '{conversation,title}', by_whom, moment, moment)
-        ON CONFLICT (public_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING c.id INTO place;
+        INSERT INTO conversations AS c (public_id, title, created_by, created_at, updated_at, settings)
+        VALUES (p_chat #>> '{conversation,id}', p_chat #>> '{conversation,title}', by_whom, moment, moment,
+                p_chat #> '{conversation,settings}')
+        ON CONFLICT (public_id) DO UPDATE
+           SET updated_at = excluded.updated_at, settings = coalesce(excluded.settings, c.settings)
+        RETURNING c.id INTO place;
     END IF;
     FOR m IN SELECT e.* FROM jsonb_to_recordset(p_chat -> 'messages') AS e(
                  id text, parent text, part text, role text, text text, model text, "position" integer, battle text) LOOP
@@ -151,9 +155,12 @@ BEGIN
             'code', m.error -> 'code', 'message', 'this contender failed; why is told after the vote'));
     END IF;
     IF m.status = 'writing' THEN
-        SELECT s.key, s.status, s.attempt, s.waiting_for, s.due_at, t.text, t.attempt AS text_attempt, t.edition
+        SELECT s.key, s.status, s.attempt, s.waiting_for, s.due_at, t.text, t.attempt AS text_attempt, t.edition,
+               p.document ->> 'message' AS doing, p.updated_at AS doing_since
           INTO writing
           FROM steps s LEFT JOIN texts t ON t.run_id = s.run_id AND t.position = s.position
+               LEFT JOIN progress p ON p.run_id = s.run_id AND p.position = s.position AND p.attempt = s.attempt
+                                       AND s.status = 'in_progress'
          WHERE s.run_id = m.run_id AND s.position = m.position;
         shown := shown || jsonb_build_object(
             -- What was finished before is read until there is more than that.
@@ -163,7 +170,8 @@ BEGIN
             'step', jsonb_build_object(
                 'key', writing.key, 'status', writing.status, 'attempt', writing.attempt,
                 'waiting_for', writing.waiting_for,
-                'until', CASE WHEN writing.status = 'waiting' THEN writing.due_at END));
+                'until', CASE WHEN writing.status = 'waiting' THEN writing.due_at END,
+                'doing', writing.doing, 'doing_since', writing.doing_since));
     ELSIF m.run_id IS NOT NULL THEN
         shown := shown || jsonb_build_object('step', (
             SELECT jsonb_build_object('key', s.key, 'status', s.status, 'attempt', s.attempt)
@@ -194,7 +202,8 @@ CREATE OR REPLACE FUNCTION read_conversation(p_conversation text, p_limit intege
             SELECT coalesce(jsonb_agg(message_json(x) ORDER BY x.id), '[]')
               FROM (SELECT * FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message'
                      ORDER BY m.id DESC LIMIT p_limit) x),
-        'total', (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message'))
+        'total', (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message'),
+        'settings', coalesce(c.settings, '{}'))
       FROM conversations c WHERE c.public_id = p_conversation
 $$;
 
@@ -238,6 +247,15 @@ BEGIN
           FROM up u);
 END $$;
 
+-- What a message goes on from: the branch that it follows, as `read_branch`, and the conversation's settings, NULL where none
+-- were given.
+CREATE OR REPLACE FUNCTION read_ground(p_conversation text, p_message text, p_limit integer)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'branch', read_branch(p_conversation, p_message, p_limit),
+        'settings', (SELECT c.settings FROM conversations c WHERE c.public_id = p_conversation))
+$$;
+
 -- The runs that are writing in a conversation; or, of one message, those that write it and its proposals.
 CREATE OR REPLACE FUNCTION chat_runs(p_conversation text, p_message text) RETURNS text[] LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(DISTINCT found.run), '{}') FROM (
@@ -250,8 +268,9 @@ CREATE OR REPLACE FUNCTION chat_runs(p_conversation text, p_message text) RETURN
          WHERE m.public_id = p_message AND p.status = 'writing') found
 $$;
 
--- Give a conversation another title, or another branch that is read. False: it has no such message. NULL: there is none.
-CREATE OR REPLACE FUNCTION change_conversation(p_conversation text, p_title text, p_leaf text)
+-- Give a conversation another title, another branch that is read, or other settings; NULL leaves what there is. False: it
+-- has no such message. NULL: there is none.
+CREATE OR REPLACE FUNCTION change_conversation(p_conversation text, p_title text, p_leaf text, p_settings jsonb DEFAULT NULL)
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     place  bigint;
@@ -266,7 +285,9 @@ BEGIN
     IF p_leaf IS NOT NULL AND leaf IS NULL THEN
         RETURN false;
     END IF;
-    UPDATE conversations SET title = coalesce(p_title, title), leaf_id = coalesce(leaf, leaf_id) WHERE id = place;
+    UPDATE conversations
+       SET title = coalesce(p_title, title), leaf_id = coalesce(leaf, leaf_id), settings = coalesce(p_settings, settings)
+     WHERE id = place;
     RETURN true;
 END $$;
 
