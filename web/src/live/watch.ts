@@ -1,19 +1,15 @@
 // A run that is watched: reads, events and documents come together here, and the page is told a few times a second.
-import { batch, effect, signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 
-import { getTagged, Problem, sessionEnded, Unreachable } from "../api/client";
+import { getTagged } from "../api/client";
 import type { LiveEvent, LogEvent, State } from "../api/types";
-import { pollMs } from "../session";
 import { countIn } from "./connection";
 import { begin, beforeReplay, rebase, takeSummary, type Summary } from "./documents";
+import { Driver } from "./driver";
 import type { Connection, RunFeed, Shown } from "./feed";
 import { fold, type Lost, type Told } from "./fold";
 import { paced } from "./pace";
-import { listenTo, subscribe } from "./link";
-import { asleep, connectionOf, step, type Effect, type Input, type Machine } from "./machine";
-import { onWake, seen } from "./waking";
 import type { View } from "./view";
-import { sameWord } from "./worst";
 
 /** A run that nobody watches any more is watched on for so long: going back to it shows it at once. */
 const LINGER_MS = 10_000;
@@ -31,6 +27,13 @@ export function watchRun(runId: string): RunFeed {
   return watch.open();
 }
 
+/** What a read found. `version`: what was shown when it began; `document` null: that still holds. */
+interface Found {
+  version: number;
+  tag: string | null;
+  document: State | null;
+}
+
 class Watch {
   readonly state = signal<State | null>(null);
   readonly shown = signal<Shown>("loading");
@@ -38,11 +41,8 @@ class Watch {
   readonly connection = signal<Connection>({ kind: "connecting" });
   readonly asOf = signal<number | null>(null);
 
-  private machine: Machine = asleep;
   private view: View | null = null;
   private tag: string | null = null;
-  private reading: AbortController | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
   private news: (Told | Lost)[] = [];
   private document: State | Summary | null = null;
   private readonly pace = paced(() => this.takeIn(), SPACING_MS);
@@ -52,33 +52,24 @@ class Watch {
   private users = 0;
   private linger: ReturnType<typeof setTimeout> | undefined;
   private countOut: (() => void) | null = null;
-  /** Nobody watches any more: whoever comes late, such as a control that the server answered only now, begins nothing. */
-  private ended = false;
-  private readonly ends: (() => void)[] = [];
+  private readonly driver: Driver<Found>;
 
   constructor(readonly runId: string) {
-    const hide = () => { if (!seen()) this.put({ it: "hidden" }); };
-    document.addEventListener("visibilitychange", hide);
-    this.ends.push(
-      () => document.removeEventListener("visibilitychange", hide),
-      onWake(() => this.put({ it: "woken" })),
-    );
-    this.put({ it: "opened", seen: seen() });
-    let ended = sessionEnded.peek();
-    this.ends.push(
-      effect(() => {
-        const was = ended;
-        ended = sessionEnded.value;
-        if (was !== ended) this.put({ it: ended ? "signed-out" : "signed-in" });
-      }),
-      listenTo(runId, {
-        up: () => this.put({ it: "socket-up" }),
-        down: () => this.put({ it: "socket-down" }),
+    const { connection, asOf } = this;
+    this.driver = new Driver<Found>({
+      runId, connection, asOf,
+      ask: (abort) => this.ask(abort),
+      take: (found) => this.take(found),
+      missed: (why, problem) => this.missed(why, problem),
+      rested: () => this.rested(),
+      settle: () => this.settle(),
+      begin: (position) => { if (this.view !== null && this.view.position === null) this.view = { ...this.view, position }; },
+      hears: {
         event: (told) => this.hear(() => this.news.push(told)),
         lost: (position) => this.hear(() => this.news.push({ lostBefore: position })),
         document: (document) => this.hear(() => (this.document = document)),
-      }),
-    );
+      },
+    });
   }
 
   open(): RunFeed {
@@ -115,15 +106,10 @@ class Watch {
   }
 
   private end(): void {
-    this.ended = true;
     watched.delete(this.runId);
-    for (const end of this.ends) end();
+    this.driver.stop();
     this.pace.cancel();
-    clearTimeout(this.timer);
-    this.reading?.abort();
-    this.reading = null;
-    for (const resolve of this.waiting) resolve();
-    this.waiting = [];
+    this.rested();
   }
 
   private addListener<T>(to: Set<T>, listen: T): () => void {
@@ -138,66 +124,32 @@ class Watch {
   }
 
   private refresh(): Promise<void> {
-    if (this.ended) return Promise.resolve();
     return new Promise((resolve) => {
-      this.put({ it: "wanted" });
-      if (this.reading === null) resolve();
-      else this.waiting.push(resolve);
+      this.driver.put({ it: "wanted" });
+      if (this.driver.reading) this.waiting.push(resolve);
+      else resolve();
     });
   }
 
-  /** Something happened: decide, do, and show how things stand. */
-  private put(input: Input): void {
-    if (this.ended) return;
-    const { machine, effects } = step(this.machine, input, { at: Date.now(), pollMs: pollMs.peek(), random: Math.random });
-    this.machine = machine;
-    clearTimeout(this.timer);
-    if (machine.due !== null) this.timer = setTimeout(() => this.put({ it: "due" }), Math.max(0, machine.due - Date.now()));
-    this.showConnection();
-    for (const one of effects) this.carryOut(one);
-  }
-
-  private showConnection(): void {
-    const { machine } = this;
-    const word = connectionOf(machine, Date.now(), pollMs.peek());
-    batch(() => {
-      if (!sameWord(word, this.connection.peek())) this.connection.value = word;
-      this.asOf.value = machine.asOf;
-    });
-  }
-
-  private carryOut(what: Effect): void {
-    if (what === "read") {
-      this.reading?.abort();
-      this.reading = new AbortController();
-      void this.read(this.reading);
-    } else void this.join();
-  }
-
-  private async read(asked: AbortController): Promise<void> {
+  private async ask(signal: AbortSignal): Promise<Found> {
     const version = this.view?.state.version ?? 0;
-    const tag = this.tag;
-    let input: Input;
-    try {
-      const query = { workflow_id: this.runId };
-      const found = await getTagged("/workflow/state", tag, { query, signal: asked.signal });
-      if (asked !== this.reading) return;
-      this.tag = found.tag;
-      const document = found.answer?.state ?? null;
-      if (document !== null) this.show(document, version);
-      this.problem.value = null;
-      input = { it: "answered", changed: document !== null };
-    } catch (problem) {
-      if (asked !== this.reading) return;
-      input = this.inputOf(problem);
-    }
-    this.reading = null;
-    const waiting = this.waiting;
-    this.waiting = [];
-    this.put(input);
+    const { tag, answer } = await getTagged("/workflow/state", this.tag, { query: { workflow_id: this.runId }, signal });
+    return { version, tag, document: answer?.state ?? null };
+  }
+
+  private take({ version, tag, document }: Found): { changed: boolean; incomplete: boolean } {
+    this.tag = tag;
+    if (document !== null) this.show(document, version);
+    this.problem.value = null;
+    return { changed: document !== null, incomplete: false };
+  }
+
+  private rested(): void {
     // A read that was asked for meanwhile is what they wait for.
-    if (this.reading !== null) this.waiting.push(...waiting);
-    else for (const resolve of waiting) resolve();
+    if (this.driver.reading) return;
+    const { waiting } = this;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   /** What a read showed. `asked`: the version that was shown when it began. */
@@ -211,37 +163,20 @@ class Watch {
     });
   }
 
-  private inputOf(problem: unknown): Input {
-    if (problem instanceof Problem && problem.status === 404) {
-      batch(() => {
-        this.shown.value = "unknown";
-        this.problem.value = problem;
-      });
-      this.tag = null;
-      return { it: "missing" };
-    }
-    if (problem instanceof Problem && problem.status === 401) return { it: "signed-out" };
+  private missed(why: "missing" | "signed-out" | "unanswered", problem: unknown): void {
+    if (why === "signed-out") return;
+    if (why === "missing") this.tag = null;
     batch(() => {
       this.problem.value = problem;
-      if (this.state.peek() === null) this.shown.value = "failed";
+      if (why === "missing") this.shown.value = "unknown";
+      else if (this.state.peek() === null) this.shown.value = "failed";
     });
-    if (!(problem instanceof Problem || problem instanceof Unreachable)) console.error(problem);
-    const afterS = problem instanceof Problem ? problem.retryAfterS : null;
-    return { it: "unanswered", ...(afterS === null ? {} : { afterMs: afterS * 1000 }) };
   }
 
-  private async join(): Promise<void> {
+  private settle(): string | null {
     this.takeAllIn();
     if (this.view !== null) this.view = beforeReplay(this.view);
-    const after = this.view?.position ?? null;
-    const { joined, position } = await subscribe(this.runId, after);
-    if (this.ended) return;
-    this.put({ it: joined ? "joined" : "not-joined" });
-    if (joined && after === null) {
-      // From now on: what came between the state and now is missing, which may be the end. Told last: having joined, one reads rarely.
-      if (this.view !== null && this.view.position === null) this.view = { ...this.view, position };
-      this.put({ it: "incomplete", unseen: true });
-    }
+    return this.view?.position ?? null;
   }
 
   private hear(keep: () => void): void {
@@ -272,9 +207,9 @@ class Watch {
     batch(() => {
       this.set(next.view);
       for (const event of taken) this.tell(event);
-      this.put({ it: "heard" });
+      this.driver.put({ it: "heard" });
       // Whoever is told of the end elsewhere is told why, which only the state says.
-      if (next.incomplete) this.put({ it: "incomplete", unseen: wasActive && !next.view.state.active });
+      if (next.incomplete) this.driver.put({ it: "incomplete", unseen: wasActive && !next.view.state.active });
     });
     if (this.news.length > 0) this.pace.ask();
   }
