@@ -13,7 +13,7 @@ export function StateLine({ message, stopping = false }: { message: Message; sto
 function Writing({ message, stopping }: { message: Message; stopping: boolean }) {
   const at = now.value;
   const { step } = message;
-  const since = useSince(`${step?.status} ${step?.attempt} ${message.text === ""}`, at);
+  const since = useSince(`${step?.status} ${step?.attempt} ${step?.doing} ${message.text === ""}`, at);
   const state = stopping ? { status: "stopping" as const, words: "Stopping", more: null } : writingState(message, at, since);
   if (state === null) return null;
   return (

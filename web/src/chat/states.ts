@@ -11,6 +11,9 @@ export interface State {
   more: string | null;
 }
 
+/** What a model that has thought does then. */
+const WRITING = "Writing";
+
 /** After so long without a word it is said for how long. */
 const LONG_MS = 3000;
 
@@ -22,12 +25,18 @@ export function writingState(message: Message, now: number, since: number): Stat
   switch (step?.status) {
     case "waiting":
       return { status: "waiting", words: waiting(step.waiting_for ?? null, step.until ?? null, now), more: step.why ? sentence(step.why) : null };
-    case "in_progress":
+    case "in_progress": {
+      const doing = doingOf(message);
+      if (doing !== null) {
+        const from = step.doing_since ? Date.parse(step.doing_since) : since;
+        return { status: "in_progress", words: `${sentence(doing)}, ${clock(now - from)}${attempt > 1 ? `; attempt ${attempt}` : ""}`, more: null };
+      }
       if (message.text === "") {
         const words = attempt > 1 ? `Asked again, attempt ${attempt}; no words yet${waited}` : `Asked; no words yet${waited}`;
         return { status: "in_progress", words, more: null };
       }
       return attempt > 1 ? { status: "in_progress", words: `Goes on, attempt ${attempt}`, more: null } : null;
+    }
     case "pending":
       return (message.agents ?? message.proposals?.length ?? 0) > 0
         ? { status: "pending", words: "Waits for the agents", more: null }
@@ -40,6 +49,12 @@ export function writingState(message: Message, now: number, since: number): Stat
     default:
       return { status: "ready", words: `Waits for a free worker${waited}`, more: null };
   }
+}
+
+/** What the model does beside writing, such as thinking; null when it writes, which is seen. */
+function doingOf({ step, text }: Message): string | null {
+  const doing = step?.doing ?? null;
+  return doing === WRITING && text !== "" ? null : doing;
 }
 
 function waiting(reason: keyof typeof WAITS | null, until: string | null, now: number): string {

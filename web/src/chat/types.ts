@@ -13,6 +13,9 @@ export interface StepShown {
   until?: string | null;
   /** Why it waits, as an event told. */
   why?: string | null;
+  /** What the model does, such as "Thinking", and since when. */
+  doing?: string | null;
+  doing_since?: string | null;
 }
 
 export type Message = Omit<Schemas["Message"], "step" | "proposals" | "agents"> & {

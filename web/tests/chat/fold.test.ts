@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
 
 import type { LiveEvent, StepEvent, TextEvent } from "../../src/api/types";
-import { fold, partOf, rebase, type Part } from "../../src/chat/live/fold";
+import { fold as foldAt, partOf, rebase as rebaseAt, type Part } from "../../src/chat/live/fold";
 import type { Told } from "../../src/live/fold";
+import type { Message } from "../../src/chat/types";
 import { message } from "./made";
+
+const NOW = Date.parse("2026-11-21T20:00:05Z");
+const fold = (part: Part, one: Told, now = NOW) => foldAt(part, one, now);
+const rebase = (part: Part | undefined, read: Message, now = NOW) => rebaseAt(part, read, now);
 
 let seq = 0;
 const told = (event: LiveEvent, at = ++seq, epoch = 1): Told => ({ epoch, seq: at, position: `${epoch}-${at}`, event });
@@ -57,6 +62,36 @@ describe("events of a run in a message", () => {
     const failed = partOf(message("m", "q", "assistant", { status: "failed", error: { message: "no" }, step: { key: "answer", status: "failed", attempt: 3 } }));
     const again = fold(failed, told(stepped("ready", { attempt: 3 })));
     expect(again).toMatchObject({ incomplete: true, part: { message: { status: "writing", error: null } } });
+  });
+});
+
+describe("a model that thinks", () => {
+  const thinks = (says: string, attempt = 1, key = "answer"): LiveEvent => ({ type: "progress", index: 0, key, attempt, progress: { type: "simple", message: says } as never });
+  const thinking = { doing: "Thinking", doing_since: "2026-11-21T20:00:05.000Z" };
+
+  it("is said to, since when it told so, until its first word", () => {
+    const part = fold(partOf(writing()), told(thinks("Thinking"))).part;
+    expect(part.message.step).toMatchObject(thinking);
+    expect(fold(part, told(thinks("Thinking")), NOW + 9000).part.message.step).toMatchObject(thinking);
+    expect(fold(part, told(piece(0, "Hello"))).part.message.step).toMatchObject({ doing: null, doing_since: null });
+    expect(fold(part, told(stepped("waiting", { waiting_for: "retry" }))).part.message.step).toMatchObject({ doing: null });
+  });
+
+  it("is another one where a worker was given up, or another agent thinks", () => {
+    const part = partOf(writing("", { attempt: 2, step: { key: "answer", status: "in_progress", attempt: 2 } }));
+    expect(fold(part, told(thinks("Thinking", 1))).part).toBe(part);
+    expect(fold(part, told(thinks("Thinking", 2, "agent1"))).part).toBe(part);
+  });
+
+  it("is known from what was read, and thinks no shorter for being read before its time was stored", () => {
+    const read = writing("", { step: { key: "answer", status: "in_progress", attempt: 1, doing: "Thinking", doing_since: null } });
+    expect(rebase(undefined, read).part.message.step).toMatchObject(thinking);
+    const part = fold(partOf(writing()), told(thinks("Thinking"), 3)).part;
+    expect(rebase(part, { ...read, position: "1-9" }, NOW + 400).part.message.step).toMatchObject(thinking);
+    const stored = { ...read.step!, doing_since: "2026-11-21T20:00:04.900Z" };
+    expect(rebase(part, { ...read, position: "1-9", step: stored }).part.message.step).toMatchObject(stored);
+    // What was read before it told so is older.
+    expect(rebase(part, writing("", { position: "1-2" })).part.message.step).toMatchObject(thinking);
   });
 });
 

@@ -26,6 +26,16 @@ describe("how a message stands", () => {
     expect(words({}, "", NOW - 5000)).toBe("Asked; no words yet for 5 s");
   });
 
+  it("says that it thinks and for how long, also over a text that is to be replaced, and nothing more once it writes", () => {
+    const thinks = { doing: "Thinking", doing_since: "2026-11-21T19:59:58Z" };
+    expect(words(thinks)).toBe("Thinking, 12 s");
+    expect(words({ ...thinks, attempt: 2 }, "What was finished before")).toBe("Thinking, 12 s; attempt 2");
+    expect(words({ doing: "Thinking" }, "", NOW - 65_000)).toBe("Thinking, 1 m 05 s");
+    expect(words({ ...thinks, doing: "Writing" }, "Hello")).toBeNull();
+    // A clock that is ahead, or a filter that holds the text back.
+    expect(words({ doing: "Writing", doing_since: "2026-11-21T20:00:11Z" })).toBe("Writing, 0 s");
+  });
+
   it("says how it ended where that is not how it should", () => {
     expect(endState(message("m", "q"))).toBeNull();
     expect(endState(message("m", "q", "assistant", { text: "" }))?.words).toBe("The model answered nothing");

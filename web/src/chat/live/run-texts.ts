@@ -1,17 +1,13 @@
 // The messages that the steps of a run write, kept up to date for as long as one of them is being written.
-import { batch, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 
-import { Problem, sessionEnded, Unreachable } from "../../api/client";
+import { clockSkew, Problem, Unreachable } from "../../api/client";
 import { countIn } from "../../live/connection";
+import { Driver } from "../../live/driver";
 import type { Connection } from "../../live/feed";
 import type { Told } from "../../live/fold";
-import { listenTo, subscribe } from "../../live/link";
-import { asleep, connectionOf, step, type Effect, type Input, type Machine } from "../../live/machine";
 import { paced } from "../../live/pace";
 import { placeOf, stepTo } from "../../live/position";
-import { onWake, seen } from "../../live/waking";
-import { sameWord } from "../../live/worst";
-import { pollMs } from "../../session";
 import { readMessage } from "../api";
 import type { Message } from "../types";
 import { fold, partOf, rebase, type Part } from "./fold";
@@ -51,14 +47,12 @@ class RunTexts {
   private readonly parts = new Map<string, Part>();
   private readonly shown = new Map<string, Signal<Message>>();
   private readonly connection = signal<Connection>({ kind: "connecting" });
-  private machine: Machine = asleep;
-  private awake = false;
+  /** While something is being written. */
+  private driver: Driver<readonly Message[]> | null = null;
+  private countOut: (() => void) | null = null;
   private position: string | null = null;
   private news: (Told | { lostBefore: string })[] = [];
-  private reading: AbortController | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly pace = paced(() => this.takeIn(), SPACING_MS);
-  private ends: (() => void)[] = [];
 
   constructor(private readonly runId: string) {}
 
@@ -76,88 +70,38 @@ class RunTexts {
   }
 
   refresh(id: string): void {
-    if (this.awake) this.input({ it: "wanted" });
+    if (this.driver !== null) this.driver.put({ it: "wanted" });
     else void this.readOnce(id);
   }
 
   sleep(): void {
-    this.awake = false;
-    for (const end of this.ends) end();
-    this.ends = [];
-    clearTimeout(this.timer);
+    this.driver?.stop();
+    this.driver = null;
+    this.countOut?.();
+    this.countOut = null;
     this.pace.cancel();
     this.news = [];
-    this.reading?.abort();
-    this.reading = null;
     this.position = null;
   }
 
   private isOpen = (): boolean => [...this.parts.values()].some((part) => part.message.status === "writing");
 
   private wake(): void {
-    if (this.awake) return;
-    this.awake = true;
-    this.machine = asleep;
-    const hide = () => { if (!seen()) this.input({ it: "hidden" }); };
-    document.addEventListener("visibilitychange", hide);
-    this.ends.push(
-      () => document.removeEventListener("visibilitychange", hide),
-      onWake(() => this.input({ it: "woken" })),
-      countIn(this.connection),
-    );
-    this.input({ it: "opened", seen: seen() });
-    let ended = sessionEnded.peek();
-    this.ends.push(
-      effect(() => {
-        const was = ended;
-        ended = sessionEnded.value;
-        if (was !== ended) this.input({ it: ended ? "signed-out" : "signed-in" });
-      }),
-      listenTo(this.runId, {
-        up: () => this.input({ it: "socket-up" }),
-        down: () => this.input({ it: "socket-down" }),
-        event: (told) => this.hear(told),
-        lost: (lostBefore) => this.hear({ lostBefore }),
-      }),
-    );
-  }
-
-  private input(input: Input): void {
-    if (!this.awake) return;
-    const { machine, effects } = step(this.machine, input, { at: Date.now(), pollMs: pollMs.peek(), random: Math.random });
-    this.machine = machine;
-    clearTimeout(this.timer);
-    if (machine.due !== null) this.timer = setTimeout(() => this.input({ it: "due" }), Math.max(0, machine.due - Date.now()));
-    const word = connectionOf(machine, Date.now(), pollMs.peek());
-    if (!sameWord(word, this.connection.peek())) this.connection.value = word;
-    for (const one of effects) this.carryOut(one);
-  }
-
-  private carryOut(what: Effect): void {
-    if (what === "read") {
-      this.reading?.abort();
-      this.reading = new AbortController();
-      void this.read(this.reading);
-    } else void this.join();
-  }
-
-  private async read(asked: AbortController): Promise<void> {
-    let input: Input;
-    try {
-      const open = [...this.answers].filter((id) => this.concerns(id));
-      const found = await Promise.all(open.map((id) => readMessage(id, asked.signal)));
-      if (asked !== this.reading) return;
-      const incomplete = this.take(found);
-      input = { it: "answered", changed: false };
-      if (incomplete) queueMicrotask(() => this.input({ it: "incomplete" }));
-    } catch (problem) {
-      if (asked !== this.reading) return;
-      input = inputOf(problem);
-      if (input.it === "missing") this.gone();
-    }
-    this.reading = null;
-    this.input(input);
-    if (!this.isOpen()) this.sleep();
+    if (this.driver !== null) return;
+    this.countOut = countIn(this.connection);
+    this.driver = new Driver<readonly Message[]>({
+      runId: this.runId, connection: this.connection,
+      ask: (abort) => Promise.all([...this.answers].filter((id) => this.concerns(id)).map((id) => readMessage(id, abort))),
+      take: (found) => ({ changed: false, incomplete: this.take(found) }),
+      missed: (why) => { if (why === "missing") this.gone(); },
+      rested: () => { if (!this.isOpen()) this.sleep(); },
+      settle: () => {
+        while (this.news.length > 0) this.takeIn();
+        return this.position;
+      },
+      begin: (position) => { this.position ??= position; },
+      hears: { event: (told) => this.hear(told), lost: (lostBefore) => this.hear({ lostBefore }) },
+    });
   }
 
   private async readOnce(id: string): Promise<void> {
@@ -185,10 +129,11 @@ class RunTexts {
 
   private take(found: readonly Message[]): boolean {
     let incomplete = false;
+    const now = serverNow();
     batch(() => {
       for (const message of found) {
         for (const one of [message, ...(message.proposals ?? [])]) {
-          const next = rebase(this.parts.get(one.id), one);
+          const next = rebase(this.parts.get(one.id), one, now);
           incomplete ||= next.incomplete;
           // Proposals are drawn from their own signals.
           this.put(one === message ? { ...next.part, message: { ...next.part.message, proposals: message.proposals ?? [] } } : next.part);
@@ -200,21 +145,7 @@ class RunTexts {
     return incomplete;
   }
 
-  private async join(): Promise<void> {
-    while (this.news.length > 0) this.takeIn();
-    const after = this.position;
-    const { joined, position } = await subscribe(this.runId, after);
-    if (!this.awake) return;
-    this.input({ it: joined ? "joined" : "not-joined" });
-    if (joined && after === null) {
-      // From now on: what came between the snapshot and now is missing, which may be the end. Told last: having joined, one reads rarely.
-      this.position ??= position;
-      this.input({ it: "incomplete", unseen: true });
-    }
-  }
-
   private hear(news: Told | { lostBefore: string }): void {
-    if (!this.awake) return;
     this.news.push(news);
     this.pace.ask();
   }
@@ -223,6 +154,7 @@ class RunTexts {
     const { news } = this;
     this.news = [];
     let incomplete = false;
+    const now = serverNow();
     batch(() => {
       const changed = new Map<string, Part>();
       for (const one of news) {
@@ -236,14 +168,14 @@ class RunTexts {
         incomplete ||= place === "gap";
         this.position = one.position;
         for (const [id, part] of this.parts) {
-          const next = fold(changed.get(id) ?? part, one);
+          const next = fold(changed.get(id) ?? part, one, now);
           if (next.part !== part) changed.set(id, next.part);
           incomplete ||= next.incomplete;
         }
       }
       for (const part of changed.values()) this.put(part);
-      this.input({ it: "heard" });
-      if (incomplete) this.input({ it: "incomplete", unseen: true });
+      this.driver?.put({ it: "heard" });
+      if (incomplete) this.driver?.put({ it: "incomplete", unseen: true });
     });
   }
 
@@ -258,13 +190,7 @@ class RunTexts {
   }
 }
 
-function inputOf(problem: unknown): Input {
-  if (problem instanceof Problem && problem.status === 404) return { it: "missing" };
-  if (problem instanceof Problem && problem.status === 401) return { it: "signed-out" };
-  if (!(problem instanceof Problem || problem instanceof Unreachable)) console.error(problem);
-  const afterS = problem instanceof Problem ? problem.retryAfterS : null;
-  return { it: "unanswered", ...(afterS === null ? {} : { afterMs: afterS * 1000 }) };
-}
+const serverNow = (): number => Date.now() + clockSkew.peek();
 
 function byPlace(one: string, other: string): number {
   const [a, b] = [placeOf(one), placeOf(other)];
