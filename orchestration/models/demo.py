@@ -21,18 +21,20 @@ BREAKS_OFF_AFTER = 20
 
 @dataclass(frozen=True)
 class _Model:
-    """How one of the demo's models behaves. `tokens_per_s` 0: as fast as it can."""
+    """How one of the demo's models behaves. `tokens_per_s` 0: as fast as it can. `thinks_s`: before its first token."""
 
     label: str
     tokens_per_s: float = 30
     first_token_s: float = 0.3
     sections: int = 1
+    thinks_s: float = 0
 
 
 MODELS = {
     "plain": _Model("plain: 30 tokens a second"),
     "fast": _Model("fast: no pauses", tokens_per_s=0, first_token_s=0),
     "slow": _Model("slow: 5 tokens a second", tokens_per_s=5, first_token_s=2),
+    "thinking": _Model("thinking: thinks for 8 seconds first", thinks_s=8),
     "long": _Model("long: some minutes at 30 tokens a second", sections=60),
     "flaky": _Model(f"flaky: breaks off after {BREAKS_OFF_AFTER} tokens, and goes on when it is asked again"),
     "failing": _Model("failing: never answers", first_token_s=0.5),
@@ -102,6 +104,10 @@ def _paced(
     pause_s = 1 / model.tokens_per_s if model.tokens_per_s else 0.0
     # By the clock and not from token to token: else each reader that takes its time would slow the next one down.
     next_at = time.monotonic() + model.first_token_s
+    if model.thinks_s:
+        _wait(closed, model.first_token_s)
+        yield Delta(is_thinking=True)
+        next_at += model.thinks_s
     for place in range(allowed):
         _wait(closed, next_at - time.monotonic())
         if request.model == "failing":

@@ -1,3 +1,4 @@
+import dataclasses
 import queue
 import threading
 
@@ -63,6 +64,15 @@ def test_failing_fails_and_flaky_only_until_it_goes_on(monkeypatch):
     assert len(texts) == BREAKS_OFF_AFTER
     rest = ask("flaky", prefix="".join(texts))
     assert "".join((*texts, *(delta.text for delta in rest))) == answer_text("flaky", ASKED)
+
+
+def test_thinking_says_so_once_before_its_first_token(monkeypatch):
+    quick = dataclasses.replace(MODELS["thinking"], tokens_per_s=0, first_token_s=0, thinks_s=0.01)
+    monkeypatch.setitem(MODELS, "thinking", quick)
+    first, *rest = ask("thinking")
+    assert (first.text, first.is_thinking) == ("", True)
+    assert "".join(delta.text for delta in rest) == answer_text("thinking", ASKED)
+    assert not any(delta.is_thinking for delta in rest)
 
 
 def test_it_ends_at_once_when_it_is_closed_from_another_thread():
