@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { bindKeys } from "../keys";
+import { Copy } from "../parts/Copy";
 import { paths } from "../router";
 import { whyNotOperator } from "../session";
 import { RunLink, type AnswerActs } from "./Answer";
@@ -97,10 +98,11 @@ function Contender({ message: known, index, won, chosen, all, acts, read }: Cont
         <Markdown text={message.text} writing={message.status === "writing"} />
         <StateLine message={message} stopping={stopping} />
       </div>
-      {known.vote && (
+      {message.status !== "writing" && (known.vote || message.text !== "") && (
         <div class="chat-tools contender-tools">
-          <button type="button" class="button plain chat-small" aria-pressed={chosen} onClick={read}>{chosen ? "The conversation goes on from here" : "Go on from here"}</button>
-          <RunLink message={message} />
+          {message.text !== "" && <Copy text={() => message.text} className="button plain chat-small" />}
+          {known.vote && <button type="button" class="button plain chat-small" aria-pressed={chosen} onClick={read}>{chosen ? "The conversation goes on from here" : "Go on from here"}</button>}
+          {known.vote && <RunLink message={message} />}
         </div>
       )}
     </article>

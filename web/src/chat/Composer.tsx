@@ -2,13 +2,18 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Problem } from "../api/client";
+import { bindKeys } from "../keys";
 import { messageOf } from "../parts/Failed";
+import { NEW_CHAT } from "../router";
 import { whyNotOperator } from "../session";
 import type { Models } from "./types";
 import { whyNot as whyNotAsked, type Asked } from "./asked";
+import { coarse } from "./coarse";
 import { draftOf, keepDraft } from "./drafts";
-import { SendIcon, StopIcon } from "./icons";
+import { SendIcon, SettingsIcon, StopIcon } from "./icons";
 import { ModelPicker } from "./ModelPicker";
+import { wordsOf, type Settings } from "./settings";
+import { SettingsDialog } from "./SettingsDialog";
 import { sentence } from "./states";
 
 export interface ComposerProps {
@@ -25,21 +30,30 @@ export interface ComposerProps {
   hold: string | null;
   /** Stops what is being written; null when nothing is, or it was stopped already. */
   stop: (() => void) | null;
+  /** Says in other words what one said last; null when one said nothing yet. */
+  editLast: (() => void) | null;
+  settings: Settings;
+  /** The instructions that the conversation began with, which are no settings; empty: none. */
+  began: string;
+  /** Resolves when the settings are kept; rejects with why not. */
+  keep: (settings: Settings) => Promise<void>;
   field: RefObject<HTMLTextAreaElement | null>;
 }
 
 const LONGEST = 200_000;
-const coarse = matchMedia("(pointer: coarse)");
 
 /** Where one writes. What was typed stays until the server has accepted it. */
-export function Composer({ draft, models, asked, choose, send, sending, hold, stop, field }: ComposerProps) {
+export function Composer({ draft, models, asked, choose, send, sending, hold, stop, editLast, settings, began, keep, field }: ComposerProps) {
   const [text, setText] = useState(() => draftOf(draft));
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<unknown>(null);
+  const [setting, setSetting] = useState(false);
+  const set = wordsOf(settings);
   const here = useRef(true);
   useEffect(() => () => { here.current = false; }, []);
   useEffect(() => { if (!coarse.matches) field.current?.focus({ preventScroll: true }); }, []);
   useLayoutEffect(() => fit(field.current), [text, busy]);
+  useEffect(() => bindKeys([{ keys: "i", label: "Instructions and parameters", group: "Chat", act: () => setSetting(true) }]), []);
 
   const role = whyNotOperator.value;
   const none = models !== null && !models.orchestrated ? "This server streams answers plainly and keeps none (ENABLE_SERVER_SIDE_ORCHESTRATION=false): chats are for programs there." : null;
@@ -73,8 +87,10 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, st
       if (!coarse.matches) field.current?.focus({ preventScroll: true });
     });
   };
+  // Beside the form and not in it: a form of its own is in that.
+  const dialog = setting && <SettingsDialog settings={settings} began={began} isNew={draft === NEW_CHAT} save={keep} close={() => setSetting(false)} />;
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); submit(); }}>
+    <>{dialog}<form class="composer" onSubmit={(event) => { event.preventDefault(); submit(); }}>
       {fault !== null && (
         <div class="composer-fault" role="alert">
           <p>Not sent. {sentence(messageOf(fault))}{fault instanceof Problem && fault.mend ? ` ${sentence(fault.mend)}.` : ""}</p>
@@ -88,16 +104,29 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, st
           placeholder={role === null ? "Write a message" : "Only those who may start runs can write"}
           onInput={(event) => type(event.currentTarget.value)}
           onKeyDown={(event) => {
-            // Then the page's keys are keys again.
-            if (event.key === "Escape") event.currentTarget.blur();
+            if (event.isComposing) return;
+            if (event.key === "Escape") {
+              event.preventDefault();
+              if (stop !== null && role === null) stop();
+              // Then the page's keys are keys again.
+              else event.currentTarget.blur();
+            }
+            if (event.key === "ArrowUp" && text === "" && editLast !== null && role === null) {
+              event.preventDefault();
+              editLast();
+            }
             // On a phone Enter is for new lines; the button sends.
-            if (event.key !== "Enter" || event.shiftKey || event.isComposing || coarse.matches) return;
+            if (event.key !== "Enter" || event.shiftKey || coarse.matches) return;
             event.preventDefault();
             submit();
           }}
         />
         <div class="composer-foot">
           {models !== null && <ModelPicker models={models.models} asked={asked} choose={choose} />}
+          <button
+            type="button" class="button plain icon composer-settings" aria-haspopup="dialog" aria-keyshortcuts="i" onClick={() => setSetting(true)}
+            aria-label="Instructions and parameters" title={set.length > 0 ? `Instructions and parameters: ${set.join(", ")}` : "Instructions and parameters"}
+          ><SettingsIcon />{set.length > 0 && <span class="composer-set">{set.length}<span class="sr-only"> set</span></span>}</button>
           <span class="composer-hint">{hold ?? (reason !== null && role === null && none === null ? reason : <><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line</>)}</span>
           {hold !== null ? (
             <button type="button" class="button primary composer-send" disabled={role !== null || stop === null} title={role ?? "Stop writing; what is written by then is kept"} aria-label="Stop writing" aria-keyshortcuts="s" onClick={() => stop?.()}><StopIcon /></button>
@@ -106,7 +135,7 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, st
           )}
         </div>
       </div>
-    </form>
+    </form></>
   );
 }
 

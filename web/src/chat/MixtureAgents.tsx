@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 
+import { Copy } from "../parts/Copy";
 import { StatusMark } from "../parts/StatusMark";
 import type { Status } from "../theme/statuses";
 import { whyNotOperator } from "../session";
@@ -59,6 +60,7 @@ function Agent({ answer, agent, index, current, acts }: { answer: Message; agent
         {message.status === "failed" && <p class="agent-failed">One of the agents failed to respond.</p>}
         <Markdown text={message.text} writing={message.status === "writing"} />
         <StateLine message={message} />
+        {message.status !== "writing" && message.text !== "" && <div class="chat-tools"><Copy text={() => message.text} className="button plain chat-small" /></div>}
         {message.status === "failed" && message.step && (
           <button
             type="button" class="button chat-small" disabled={whyNot !== null || asked || answer.status === "writing"}

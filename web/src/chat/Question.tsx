@@ -1,9 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Copy } from "../parts/Copy";
+import { messageOf } from "../parts/Failed";
 import { whyNotOperator } from "../session";
 import { Branches } from "./Branches";
+import { coarse } from "./coarse";
 import { EditIcon } from "./icons";
+import { sentence } from "./states";
 import type { Place, Tree } from "./tree";
 
 export interface QuestionProps {
@@ -12,12 +15,13 @@ export interface QuestionProps {
   show: (leaf: string) => void;
   /** Say it in other words: a branch of its own. Resolves when it was accepted; rejects with why not. */
   edit: (text: string) => Promise<void>;
+  editing: boolean;
+  setEditing: (on: boolean) => void;
 }
 
 /** What a person said. */
-export function Question({ place, tree, show, edit }: QuestionProps) {
+export function Question({ place, tree, show, edit, editing, setEditing }: QuestionProps) {
   const { message } = place;
-  const [editing, setEditing] = useState(false);
   const whyNot = whyNotOperator.value;
   if (editing) return <Editing text={message.text} cancel={() => setEditing(false)} save={(text) => edit(text).then(() => setEditing(false))} />;
   return (
@@ -36,6 +40,7 @@ function Editing({ text, cancel, save }: { text: string; cancel: () => void; sav
   const field = useRef<HTMLTextAreaElement>(null);
   const [words, setWords] = useState(text);
   const [sending, setSending] = useState(false);
+  const [fault, setFault] = useState<string | null>(null);
   useEffect(() => {
     field.current?.focus();
     field.current?.setSelectionRange(text.length, text.length);
@@ -43,8 +48,12 @@ function Editing({ text, cancel, save }: { text: string; cancel: () => void; sav
   const send = () => {
     if (sending || words.trim() === "") return;
     setSending(true);
-    // Why not is said by who asked for it; the words stay here.
-    save(words).catch(() => setSending(false));
+    setFault(null);
+    // The words stay here.
+    save(words).catch((error: unknown) => {
+      setFault(sentence(messageOf(error)));
+      setSending(false);
+    });
   };
   return (
     <form class="question-editing" onSubmit={(event) => { event.preventDefault(); send(); }}>
@@ -52,9 +61,10 @@ function Editing({ text, cancel, save }: { text: string; cancel: () => void; sav
         ref={field} aria-label="The message in other words" value={words} onInput={(event) => setWords(event.currentTarget.value)} rows={3}
         onKeyDown={(event) => {
           if (event.key === "Escape") { event.stopPropagation(); cancel(); }
-          if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); send(); }
+          if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !coarse.matches) { event.preventDefault(); send(); }
         }}
       />
+      {fault !== null && <p class="composer-fault" role="alert">Not sent. {fault}</p>}
       <div class="row-gap question-editing-foot">
         <p class="muted small">The answers so far stay, as another branch.</p>
         <button type="button" class="button" onClick={cancel}>Cancel</button>

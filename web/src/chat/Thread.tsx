@@ -13,6 +13,7 @@ import { changeConversation } from "./api";
 import { Answer } from "./Answer";
 import type { Asked } from "./asked";
 import { Battle } from "./Battle";
+import { coarse } from "./coarse";
 import { Composer } from "./Composer";
 import { ConversationHead } from "./ConversationHead";
 import { watchConversation } from "./conversation";
@@ -41,6 +42,7 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
   const [through, show] = useThrough(shown);
   const saying = useSaying(feed, show);
   const [sending, setSending] = useState<string | null>(null);
+  const [editing, setEditing] = useState<string | null>(null);
   const content = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const tree = useMemo(() => treeOf(shown?.messages ?? []), [shown?.messages]);
@@ -50,7 +52,12 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
   const inHand = end === undefined ? null : [end.message, ...end.battle].find((one) => one.status === "writing") ?? null;
   const writing = inHand !== null;
   const follow = useFollow(content, shown === null ? "" : id, writing || sending !== null);
-  useThreadKeys({ places, saying, field });
+  const mine = places.findLast((place) => place.message.role === "user")?.message.id ?? null;
+  const edit = (id: string | null) => {
+    setEditing(id);
+    if (id === null && !coarse.matches) field.current?.focus({ preventScroll: true });
+  };
+  useThreadKeys({ places, saying, field, editLast: () => setEditing(mine) });
 
   if (shown === null) {
     if (error === null) return <Skeleton />;
@@ -63,15 +70,19 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
     show(next.leaf!, false);
     follow.toEnd();
   };
+  const { settings } = shown;
+  const began = places.find((place) => place.message.role === "system")?.message.text ?? "";
+  const instructions = settings.system ?? began;
   return (
     <>
       <ConversationHead conversation={shown} refresh={() => void feed.refresh()} />
       {error !== null && <p class="thread-stale" role="status">{messageOf(error)} What is shown is as of {clockTime(feed.asOf.value ?? 0)}.</p>}
       <div class="thread-content" ref={content}>
         {shown.total > shown.messages.length && <p class="muted small">The {shown.messages.length.toLocaleString("en")} newest of {shown.total.toLocaleString("en")} messages are shown.</p>}
+        {instructions !== "" && <details class="instructions"><summary>Instructions</summary><p>{instructions}</p></details>}
         {places.map((place, at) => (
           <Boundary key={place.battle.length > 0 ? place.message.battle! : place.message.id} what="This message">
-            <Said place={place} tree={tree} last={at === places.length - 1} models={models} saying={saying} show={show} edit={(text) => sayFrom(place.message.parent, text)} />
+            <Said place={place} tree={tree} last={at === places.length - 1} models={models} saying={saying} show={show} edit={(text) => sayFrom(place.message.parent, text)} editing={editing === place.message.id} setEditing={(on) => edit(on ? place.message.id : null)} />
           </Boundary>
         ))}
         {sending !== null && <div class="question question-pending" role="status"><div class="question-text">{sending}</div><p class="muted small">Sending</p></div>}
@@ -84,7 +95,8 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
         <Composer
           draft={id} models={models} asked={asked} choose={choose} field={field} sending={(text) => { setSending(text); if (text !== null) follow.toEnd(); }}
           send={(text) => sayFrom(last?.id ?? null, text)} hold={inHand === null ? null : saying.asked.has(inHand.id) ? "Stopping" : "Being written"}
-          stop={inHand === null || saying.asked.has(inHand.id) ? null : () => saying.stop(inHand)}
+          stop={inHand === null || saying.asked.has(inHand.id) ? null : () => saying.stop(inHand)} editLast={mine === null ? null : () => setEditing(mine)}
+          settings={settings} began={began} keep={async (next) => { await changeConversation(id, { settings: next }); await feed.refresh(); }}
         />
       </div>
     </>
@@ -99,13 +111,14 @@ interface SaidProps {
   saying: ReturnType<typeof useSaying>;
   show: (leaf: string) => void;
   edit: (text: string) => Promise<void>;
+  editing: boolean;
+  setEditing: (on: boolean) => void;
 }
 
-function Said({ place, tree, last, models, saying, show, edit }: SaidProps) {
-  if (place.message.role === "system") {
-    return <details class="instructions"><summary>Instructions</summary><p>{place.message.text}</p></details>;
-  }
-  if (place.message.role === "user") return <Question place={place} tree={tree} show={show} edit={edit} />;
+function Said({ place, tree, last, models, saying, show, edit, editing, setEditing }: SaidProps) {
+  // Instructions stand above all.
+  if (place.message.role === "system") return null;
+  if (place.message.role === "user") return <Question place={place} tree={tree} show={show} edit={edit} editing={editing} setEditing={setEditing} />;
   if (place.battle.length > 0) return <Battle place={place} tree={tree} show={show} acts={saying} hasKeys={last} vote={saying.vote} />;
   return <Answer place={place} tree={tree} show={show} models={models?.models ?? []} acts={saying} />;
 }
@@ -135,7 +148,7 @@ function useThrough(shown: ConversationShown | null): [string | null, (leaf: str
   return [through, show];
 }
 
-function useThreadKeys(given: { places: readonly Place[]; saying: ReturnType<typeof useSaying>; field: RefObject<HTMLTextAreaElement | null> }): void {
+function useThreadKeys(given: { places: readonly Place[]; saying: ReturnType<typeof useSaying>; field: RefObject<HTMLTextAreaElement | null>; editLast: () => void }): void {
   const latest = useRef(given);
   latest.current = given;
   useEffect(() => {
@@ -143,9 +156,16 @@ function useThreadKeys(given: { places: readonly Place[]; saying: ReturnType<typ
       const place = latest.current.places.at(-1);
       return place?.message.role === "assistant" && may("operator") ? place : null;
     };
+    const stop = () => {
+      const place = lastAnswer();
+      const one = [place?.message, ...(place?.battle ?? [])].find((message) => message?.status === "writing");
+      if (one) latest.current.saying.stop(one);
+    };
     return bindKeys([
       { keys: "w", label: "Write a message", group: "Chat", act: () => latest.current.field.current?.focus() },
-      { keys: "s", label: "Stop what is being written", group: "Chat", act: () => { const place = lastAnswer(); const one = [place?.message, ...(place?.battle ?? [])].find((message) => message?.status === "writing"); if (one) latest.current.saying.stop(one); } },
+      { keys: "s", label: "Stop what is being written", group: "Chat", act: stop },
+      { keys: "Escape", label: "Stop what is being written", group: "Chat", act: stop },
+      { keys: "e", label: "Say in other words what you said last", group: "Chat", act: () => { if (may("operator")) latest.current.editLast(); } },
       { keys: "r", label: "Another answer", group: "Chat", act: () => { const place = lastAnswer(); if (place && place.battle.length === 0 && place.message.status !== "writing") latest.current.saying.regenerate(place.message, null); } },
     ]);
   }, []);

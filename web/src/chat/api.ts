@@ -1,5 +1,6 @@
 // What the page asks the server about chats.
 import { call, get, getTagged, post, type Tagged } from "../api/client";
+import type { Settings } from "./settings";
 import type { Accepted, ConversationShown, ConversationsPage, Message, Mixture, Models, Ratings, Sent, Verdict } from "./types";
 
 export const PAGE = 40;
@@ -39,8 +40,10 @@ export const stopMessage = (id: string): Promise<unknown> => post("/api/chat/mes
 export const retryMessage = (id: string, step: string | null): Promise<unknown> =>
   post("/api/chat/messages/{message_id}/retry", { path: { message_id: id }, body: step === null ? {} : { step } });
 
-export const changeConversation = (id: string, change: { title?: string; leaf?: string }): Promise<unknown> =>
-  call("patch", "/api/chat/conversations/{conversation_id}", { path: { conversation_id: id }, body: change });
+type Change = NonNullable<NonNullable<Parameters<typeof call<"patch", "/api/chat/conversations/{conversation_id}">>[2]>["body"]>;
+
+export const changeConversation = (id: string, change: { title?: string; leaf?: string; settings?: Settings }): Promise<unknown> =>
+  call("patch", "/api/chat/conversations/{conversation_id}", { path: { conversation_id: id }, body: change as Change });
 
 export const deleteConversation = (id: string): Promise<unknown> =>
   call("delete", "/api/chat/conversations/{conversation_id}", { path: { conversation_id: id } });

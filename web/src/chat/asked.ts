@@ -35,7 +35,7 @@ export function known(asked: Asked, models: readonly Model[], otherwise: string 
 
 /** Why a message cannot be sent to them, null when it can. */
 export function whyNot(asked: Asked): string | null {
-  if (asked.mode === "one") return asked.model === "" ? "There is no model to ask." : null;
+  if (asked.mode === "one") return asked.model === "" ? "There is no model to ask: whoever runs this server names one in PERDURE_MODEL_PROVIDERS." : null;
   if (asked.mode === "mixture") return asked.agents.length === 0 ? "Choose the agents of the mixture." : null;
   return asked.contenders.length < 2 ? "Choose two to four models to compare." : null;
 }

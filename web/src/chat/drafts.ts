@@ -1,4 +1,6 @@
 // What is typed and not sent, a conversation each, kept in this tab: it survives a reload, and going elsewhere and back.
+import { NONE, type Settings } from "./settings";
+
 const PREFIX = "perdure.chat.draft.";
 const here = new Map<string, string>();
 
@@ -22,3 +24,16 @@ export function keepDraft(conversation: string, text: string): void {
     // A private window, or one that is full: it lives as long as the page.
   }
 }
+
+/** With what settings a conversation is to begin. */
+const SETTINGS = "new.settings";
+
+export function draftSettings(): Settings {
+  try {
+    return { ...NONE, ...(JSON.parse(draftOf(SETTINGS) || "{}") as Partial<Settings>) };
+  } catch {
+    return NONE;
+  }
+}
+
+export const keepDraftSettings = (settings: Settings): void => keepDraft(SETTINGS, settings === NONE ? "" : JSON.stringify(settings));

@@ -1,6 +1,7 @@
 // The words of the server for chats, and what events add to them.
 import type { components } from "../api/schema.gen";
 import type { StepEvent, WaitReason } from "../api/types";
+import type { Settings } from "./settings";
 
 type Schemas = components["schemas"];
 
@@ -29,7 +30,7 @@ export type Message = Omit<Schemas["Message"], "step" | "proposals" | "agents"> 
 };
 
 export type Conversation = Schemas["Conversation"];
-export type ConversationShown = Omit<Conversation, "messages"> & { messages: readonly Message[]; total: number };
+export type ConversationShown = Omit<Conversation, "messages"> & { messages: readonly Message[]; total: number; settings: Settings };
 export type Model = Schemas["ChatModelShown"];
 export type Models = Schemas["ChatModelsAnswer"];
 export type Accepted = Schemas["ChatAcceptedAnswer"];
@@ -48,6 +49,8 @@ export interface Sent {
   id: string;
   message: { id: string; role: "user"; parts: readonly { type: "text"; text: string }[] };
   parent: string | null;
+  /** Kept with the conversation, which begins with them. */
+  settings?: Settings;
   chatModel?: { provider: string; model: string };
   mixture?: Mixture;
   battle?: readonly string[];

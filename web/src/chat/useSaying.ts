@@ -11,15 +11,16 @@ import type { ConversationFeed } from "./conversation";
 import { refreshMessage } from "./live/run-texts";
 import { newId, partsOf } from "./names";
 import { sayOnce } from "./sending";
+import type { Settings } from "./settings";
 import { sentence } from "./states";
 import type { ConversationShown, Message, Sent, Verdict } from "./types";
 
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const by = () => me.peek()?.name ?? "";
 
-/** Say something. Answers the conversation as the server has accepted it. */
-export async function sayIn(conversation: ConversationShown | null, parent: string | null, text: string, asked: Asked): Promise<ConversationShown> {
-  const said: Omit<Sent, "message"> = { id: conversation?.id ?? newChatId(text), parent, ...request(asked) };
+/** Say something. Answers the conversation as the server has accepted it. `settings`: what a new one begins with. */
+export async function sayIn(conversation: ConversationShown | null, parent: string | null, text: string, asked: Asked, settings: Settings | null = null): Promise<ConversationShown> {
+  const said: Omit<Sent, "message"> = { id: conversation?.id ?? newChatId(text), parent, ...(settings && { settings }), ...request(asked) };
   const accepted = await sayOnce(said, text, { send: sendMessage, wait });
   const sent: Sent = { ...said, message: { id: accepted.message_id, role: "user", parts: [{ type: "text", text }] } };
   return withAccepted(conversation, sent, accepted, by(), new Date().toISOString());

@@ -58,7 +58,7 @@ describe("who is asked", () => {
   it("are models that there are", () => {
     expect(known({ ...NOBODY, model: "gone/x", agents: ["demo/fast", "gone/x"] }, models, "demo/plain")).toMatchObject({ model: "demo/plain", agents: ["demo/fast"], aggregator: "demo/plain" });
     expect(known(NOBODY, models, "mixture/three")).toMatchObject({ model: "mixture/three", aggregator: "demo/plain" });
-    expect(whyNot(known(NOBODY, [], null))).toBe("There is no model to ask.");
+    expect(whyNot(known(NOBODY, [], null))).toContain("There is no model to ask");
   });
 
   it("are named in the request", () => {
