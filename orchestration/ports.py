@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.events import Event
+from schemas.events import Event, Position
 from schemas.statuses import Role
 
 
@@ -50,3 +50,22 @@ class EventSink(Protocol):
 
         `final`: the run has ended and its stream may expire.
         """
+
+
+class StreamEntry(Protocol):
+    """One event: its place and its JSON text."""
+
+    @property
+    def position(self) -> Position:
+        """Its place in the stream."""
+
+    @property
+    def text(self) -> str:
+        """The event as JSON."""
+
+
+class StreamTail(Protocol):
+    """The end of a run's event stream."""
+
+    def tail_back(self, run_id: str, before: Position | None, count: int) -> Sequence[StreamEntry]:
+        """At most `count` events before a place, the newest first; None: from the end. Raises: StreamUnavailable."""

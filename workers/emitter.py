@@ -12,13 +12,14 @@ from orchestration.core.storable import storable, storable_text
 from orchestration.engine.attempts import Attempts
 from orchestration.engine.leases import Lease
 from orchestration.errors import PerdureError, StoreRefused, StoreUnavailable
-from orchestration.ports import EventSink
+from orchestration.ports import EventSink, StreamTail
 from orchestration.redaction import RedactingStream, Redactor
 from orchestration.secrets import SecretStore
 from schemas.chat import MAX_TOKENS
 from schemas.events import LogEvent, ProgressEvent
 from schemas.json import Json, JsonObject
 from schemas.progress import Progress
+from workers.heard import read_heard
 from workers.texts import PACE, Text, TextPace
 
 log = logging.getLogger("perdure.emitter")
@@ -74,6 +75,7 @@ class Emitter:
         secrets: SecretStore,
         redactor: Redactor,
         pace: TextPace = PACE,
+        tail: StreamTail | None = None,
     ) -> None:
         self.lease = lease
         self.attempts = attempts
@@ -81,6 +83,7 @@ class Emitter:
         self.flusher = flusher
         self.secrets = secrets
         self.redactor = redactor
+        self.tail = tail
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._progress: JsonObject | None = None
@@ -123,6 +126,10 @@ class Emitter:
         """Put another text in place of what was written. Raises: TooLarge."""
         self._text.rewrite(text)
         self.flusher.mark(self)
+
+    def heard(self) -> str:
+        """What was written before, as far as readers have heard it; reads the run's events."""
+        return read_heard(self.tail, self.lease) if self.tail is not None else self.lease.written
 
     def checkpoint(self, data: Json) -> None:
         """Store under the fence; waits for PostgreSQL. Raises: LeaseLost, TooLarge, StoreUnavailable."""

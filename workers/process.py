@@ -124,6 +124,7 @@ class WorkerProcess:
             meter=self.meter,
             traces=AttemptTraces(tracing) if tracing is not None else None,
             text_pace=TextPace(settings.chat_store_s, settings.chat_store_tokens),
+            tail=events,
             load_gate=load_gate,
         )
 

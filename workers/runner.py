@@ -16,6 +16,7 @@ from orchestration.engine.attempts import Attempts, Finished
 from orchestration.engine.leases import Held, Lease
 from orchestration.errors import LeaseLost, StoreRefused, StoreUnavailable
 from orchestration.gates.load import LoadGate
+from orchestration.ports import StreamTail
 from orchestration.redaction import Redactor
 from orchestration.secrets import SecretStore
 from schemas.json import JsonObject
@@ -75,6 +76,7 @@ class Runner:
     meter: Meter = field(default_factory=lambda: Meter(alone=False))
     traces: AttemptTraces | None = None
     text_pace: TextPace = PACE
+    tail: StreamTail | None = None
     load_gate: LoadGate | None = None
 
     def attempt(self, run_id: str, position: int) -> None:
@@ -150,7 +152,7 @@ class Runner:
         try:
             self._fault("claimed", lease)
             told = (self.attempts, self.attempts.events)
-            emitter = Emitter(lease, *told, self.flusher, self.secrets, redactor, self.text_pace)
+            emitter = Emitter(lease, *told, self.flusher, self.secrets, redactor, self.text_pace, self.tail)
             measured = self.meter.begin()
             try:
                 outcome = self.acting.outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class Text:
             self._edition += 1
             self._repeated = ""
             self._unsaved = []
+            # It may be much that nobody else has, and an attempt after this one is to go on from it.
+            self._saved_at = -math.inf
             self._add(clean, always=True)
 
     def end(self) -> None:

@@ -29,6 +29,12 @@ class AttemptServices(Protocol):
     def rewrite(self, text: str) -> None:
         """Put another text in place of all that was written. Raises TooLarge."""
 
+    def heard(self) -> str:
+        """What was written before this attempt, as far as readers have heard it; blocks for up to 3 s.
+
+        Empty: no more is known than what was stored.
+        """
+
     def checkpoint(self, data: Json) -> None:
         """Store a checkpoint under the fence; blocks. Raises LeaseLost when a later attempt holds the step."""
 
@@ -142,8 +148,8 @@ class ActionContext:
         """Add to the text that the step writes, such as what a model answers, piece by piece.
 
         Who watches gets each piece at once. It is stored every 2 s or 100 pieces, and as the attempt ends in any way;
-        the next attempt finds it as `written`, and why it ends there as `written_until`. It goes on from there, with
-        `rewrite(written)` first since readers may have seen more than was stored, or begins anew with `rewrite("")`.
+        the next attempt finds it as `written`, and why it ends there as `written_until`. It goes on from there, or from
+        `heard()`, with a `rewrite` of that first since readers may have seen more, or begins anew with `rewrite("")`.
         Raises: TooLarge past 240 KiB.
         """
         self.services.write(text)
@@ -151,6 +157,13 @@ class ActionContext:
     def rewrite(self, text: str) -> None:
         """Put another text in place of all that was written, for readers too. Raises: TooLarge."""
         self.services.rewrite(text)
+
+    def heard(self) -> str:
+        """`written`, with what readers were told besides before that attempt was lost, as far as that is known.
+
+        Who goes on from it takes nothing back. Reads the run's events, for up to 3 s; without Valkey it is `written`.
+        """
+        return self.services.heard() or self.written
 
     def checkpoint(self, data: Json) -> None:
         """Store `data` (at most 256 KiB of JSON) for the next attempt, which finds it as `restored`.

@@ -26,6 +26,7 @@ class Recorder:
     progress_seen: list[Progress] = field(default_factory=list)
     pieces: list[tuple[str, str]] = field(default_factory=list)
     text: str = ""
+    heard_before: str = ""
     checkpoints: list[Json] = field(default_factory=list)
     secrets_read: list[tuple[str, str | None]] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
@@ -47,6 +48,9 @@ class Recorder:
 
     def rewrite(self, text: str) -> None:
         self.text = text
+
+    def heard(self) -> str:
+        return self.heard_before
 
     def checkpoint(self, data: Json) -> None:
         self.checkpoints.append(storable(data, max_bytes=CHECKPOINT_BYTES))

@@ -152,8 +152,9 @@ def _digest(proposals: Sequence[str]) -> str:
 
 def _begin(ctx: ActionContext, model: LanguageModel, filters: FilterChain) -> str:
     """What the model is to go on from. Readers are told where the text stands: they may know more than was stored."""
-    goes_on = bool(ctx.written) and ctx.written_until in CUT_SHORT and model.continues and filters.is_resumable
-    prefix = ctx.written if goes_on else ""
+    goes_on = ctx.written_until in CUT_SHORT and model.continues and filters.is_resumable
+    # A model that goes on from less than readers have heard would say it in other words.
+    prefix = ctx.heard() if goes_on else ""
     # What was finished is read until its first word is replaced.
     if ctx.attempt > 1 and ctx.kept is None:
         ctx.rewrite(prefix)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from json import loads
-from typing import Protocol
 
 from orchestration.chat.reading import Conversations
 from orchestration.errors import StreamUnavailable
+from orchestration.ports import StreamEntry, StreamTail
 from schemas.chat import Message
 from schemas.events import EventType, Position
 from schemas.json import JsonObject
@@ -22,25 +22,6 @@ FIRST_PAGE = 200
 PAGE = 500
 # More than all agents of a mixture write between two times that their texts are stored.
 MOST_EVENTS = 5_000
-
-
-class StreamEntry(Protocol):
-    """One event: its place and its JSON text."""
-
-    @property
-    def position(self) -> Position:
-        """Its place in the stream."""
-
-    @property
-    def text(self) -> str:
-        """The event as JSON."""
-
-
-class StreamTail(Protocol):
-    """The end of a run's event stream."""
-
-    def tail_back(self, run_id: str, before: Position | None, count: int) -> Sequence[StreamEntry]:
-        """At most `count` events before a place, the newest first; None: from the end. Raises: StreamUnavailable."""
 
 
 @dataclass

@@ -27,6 +27,7 @@ class Lease:
     """An attempt as held by a worker, with all that is needed to run it.
 
     began_at: when the first attempt began, or the first that failed, if one has.
+    written_by: the attempt that wrote `written`, and how often it had begun anew by then; None: none has.
     written_until: why the attempt that wrote `written` ended: its outcome, such as `lost`, or the code of its failure.
     kept: the result that the step has had, where it is only run again since something before it is.
     notice: what to tell those who watch should the step fail for good.
@@ -68,6 +69,7 @@ class Lease:
     began_at: datetime
     taken_at: float = field(default_factory=time.monotonic, compare=False)
     written_until: str = ""
+    written_by: tuple[int, int] | None = None
     kept: Json = None
     notice: JsonObject | None = None
 
@@ -152,6 +154,7 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         checkpoint=step["checkpoint"],
         written=step["written"] or "",
         written_until=step.get("written_until") or "",
+        written_by=_pair(step.get("written_by")),
         kept=step.get("kept"),
         notice=policy.get("notice"),
         signal=step["signal"],
@@ -162,6 +165,14 @@ def _lease(step: JsonObject, version: int, **of_run: Any) -> Lease:
         began_at=datetime.fromisoformat(step["began_at"]),
         **of_run,
     )
+
+
+def _pair(found: list[int | None] | None) -> tuple[int, int] | None:
+    match found:
+        case [int(attempt), int(edition)]:
+            return attempt, edition
+        case _:
+            return None
 
 
 @lru_cache(maxsize=1024)

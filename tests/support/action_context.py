@@ -25,6 +25,7 @@ class RecordingServices:
     said: list[Progress] = field(default_factory=list)
     logged: list[tuple[str, str]] = field(default_factory=list)
     text: str = ""
+    heard_before: str = ""
     pieces: list[str] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
     network: list[tuple[int, int]] = field(default_factory=list)
@@ -51,6 +52,9 @@ class RecordingServices:
         with self._lock:
             self.text = text
             self.pieces.append(text)
+
+    def heard(self) -> str:
+        return self.heard_before
 
     def checkpoint(self, data: Json) -> None:
         self.on_checkpoint(data)

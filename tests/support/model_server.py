@@ -51,6 +51,7 @@ class Behaviour:
     key_needed: int = 0
     echo_prefix: int = 0  # what the answer begins with is sent again, as Mistral does
     comments: int = 0  # while it hangs, a comment every 50 ms
+    samples: int = 0  # each answer is in other words; one that goes on counts on from the words it begins with
     joined: int = 0  # chunks are split in the midst of lines and characters
 
     @classmethod
@@ -246,7 +247,10 @@ class Answer:
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or behaviour.tokens
         tokens = answer_tokens(messages, behaviour.tokens)
         begun = 0
-        while begun < len(tokens) and prefix.startswith("".join(tokens[: begun + 1])):
+        if behaviour.samples:
+            tokens = [f"{WORDS[place % len(WORDS)]}-s{asked.number}-{place} " for place in range(behaviour.tokens)]
+            begun = prefix.count(" ")
+        while not behaviour.samples and begun < len(tokens) and prefix.startswith("".join(tokens[: begun + 1])):
             begun += 1
         self._tokens = tokens[begun:][:limit]
         if behaviour.echo_prefix and prefix:

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from orchestration.actions.registry import load_actions
 from orchestration.chat.chats import Chats
 from orchestration.chat.reading import Conversations
-from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, StepError, Succeeded
+from orchestration.core.decide import Cancelled, Failed, HandedBack, Lost, Outcome, Snoozed, StepError, Succeeded
 from orchestration.engine.leases import Held, Lease
 from orchestration.engine.runs import Runs
 from orchestration.errors import LeaseLost
 from orchestration.store.database import FUNCTIONS_SCHEMA
 from schemas.chat import ChatAnswer, ChatRequest
 from schemas.events import NoticeEvent
+from schemas.statuses import WaitReason
 from tests.support.chat import stored_text
 from tests.support.engine import ALICE, RESEND_S, Harness, broken_invariants
 
@@ -162,7 +163,7 @@ def test_no_attempt_is_taken_over_between_the_look_and_the_write(talk: Talk, dat
 def test_a_claim_tells_what_was_written_and_why_it_ends_there(talk: Talk, outcome: Outcome, until: str) -> None:
     answer = talk.ask()
     lease = talk.take(answer)
-    assert (lease.written, lease.written_until) == ("", "")
+    assert (lease.written, lease.written_until, lease.written_by) == ("", "", None)
     talk.attempts.save_text(lease, 0, "Hello")
     if isinstance(outcome, Lost):
         talk.sweep.end_attempt(Held(lease.run, lease.position, lease.attempt), outcome)
@@ -172,7 +173,20 @@ def test_a_claim_tells_what_was_written_and_why_it_ends_there(talk: Talk, outcom
     # An attempt that wrote nothing changes nothing of it.
     talk.finish(talk.take(answer), HandedBack())
     later = talk.take(answer)
-    assert (later.written, later.written_until) == ("Hello", until)
+    assert (later.written, later.written_until, later.written_by) == ("Hello", until, (1, 0))
+
+
+def test_a_claim_tells_why_an_attempt_ended_of_which_nothing_was_stored(talk: Talk) -> None:
+    """Readers may have heard something of it all the same."""
+    answer = talk.ask()
+    lease = talk.take(answer)
+    talk.sweep.end_attempt(Held(lease.run, lease.position, lease.attempt), Lost(counted=False))
+    # It waited since, and wrote nothing: that says nothing of what was heard.
+    waiting = talk.take(answer)
+    talk.finish(waiting, Snoozed(WaitReason.RATE_LIMIT, waiting.claimed_at))
+    talk.database.execute("UPDATE steps SET status = 'ready', waiting_for = NULL WHERE status = 'waiting'")
+    later = talk.take(answer)
+    assert (later.written, later.written_until, later.written_by) == ("", "lost", (1, 0))
 
 
 def test_a_message_is_closed_however_its_step_ends(talk: Talk) -> None:

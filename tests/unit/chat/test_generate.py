@@ -103,6 +103,19 @@ def test_a_lost_answer_goes_on_where_it_was_stored_if_the_model_can() -> None:
     assert result.details["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "estimated": True}
 
 
+@pytest.mark.parametrize("written", ["Hello ", ""])
+def test_it_goes_on_from_what_readers_have_heard_rather_than_from_what_was_stored(written: str) -> None:
+    services = RecordingServices(text="Hello my wor", heard_before="Hello my wor")
+    model = Model(*deltas("ld"), continues=True)
+    result = run(model, services, attempt=2, written=written, until="lost")
+    assert model.asked[0].prefix == "Hello my wor"
+    assert services.pieces == ["Hello my wor", "ld"]
+    assert result.details["text"] == "Hello my world"
+    # A model that cannot go on begins anew, whatever was heard.
+    run(Model(*deltas("Hi")), services, attempt=2, written=written, until="lost")
+    assert services.text == "Hi"
+
+
 @pytest.mark.parametrize(
     ("continues", "until", "filters"),
     [

@@ -76,28 +76,53 @@ CREATE OR REPLACE FUNCTION describe_claim(s steps, p_now timestamptz) RETURNS js
 DECLARE
     saved    jsonb;
     written  text;
+    by_whom  integer[];
     until    text;
     kept     jsonb;
 BEGIN
     IF s.attempt > 1 THEN
         SELECT c.data INTO saved FROM checkpoints c WHERE c.run_id = s.run_id AND c.position = s.position;
-        -- A text that was completed is nothing to go on from. It stands, with what it came to, where only something before
-        -- it was asked for again (see `reset_steps`).
-        SELECT CASE WHEN a.outcome IS DISTINCT FROM 'completed' THEN t.text END,
-               CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END,
-               CASE WHEN a.outcome = 'completed' THEN a.result END INTO written, until, kept
-          FROM texts t LEFT JOIN attempts a ON a.run_id = t.run_id AND a.position = t.position AND a.attempt = t.attempt
-         WHERE t.run_id = s.run_id AND t.position = s.position;
+        SELECT b.written, b.written_by, b.until, b.kept INTO written, by_whom, until, kept FROM text_before(s) b;
     END IF;
     RETURN (
         SELECT json_build_object(
             'position', s.position, 'key', s.key, 'action', s.action, 'attempt', s.attempt, 'failures', s.failures,
             'losses', s.losses, 'now', p_now, 'began_at', s.began_at, 'waited_on', s.waiting_on, 'came_from', s.came_from,
             'label', d.label, 'params', d.params, 'policy', d.policy,
-            'checkpoint', saved, 'written', written, 'written_until', until, 'kept', kept,
+            'checkpoint', saved, 'written', written, 'written_by', by_whom, 'written_until', until, 'kept', kept,
             'signal', (SELECT g.payload FROM signals g WHERE g.run_id = s.run_id AND g.position = s.position),
             'reads', CASE WHEN d.reads <> '{}' THEN step_results(s.run_id, d.reads) END)
           FROM step_documents d WHERE d.run_id = s.run_id AND d.position = s.position);
+END $$;
+
+-- The text that stands before an attempt: what was written, by whom (attempt and edition), and why that one ended. Of an
+-- attempt that was ended before anything was stored readers may have heard something all the same. A text that was
+-- completed is nothing to go on from; it stands, with what it came to, where only something before it was asked for again
+-- (see `reset_steps`).
+CREATE OR REPLACE FUNCTION text_before(
+    s steps, OUT written text, OUT written_by integer[], OUT until text, OUT kept jsonb
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    t  texts;
+    a  attempts;
+BEGIN
+    SELECT * INTO t FROM texts WHERE run_id = s.run_id AND position = s.position;
+    IF FOUND THEN
+        SELECT * INTO a FROM attempts WHERE run_id = s.run_id AND position = s.position AND attempt = t.attempt;
+    ELSE
+        -- Not all of them: there may be one for each time that the step waited.
+        SELECT * INTO a FROM attempts
+         WHERE run_id = s.run_id AND position = s.position AND attempt BETWEEN s.attempt - 10 AND s.attempt - 1
+           AND outcome <> 'waiting'
+         ORDER BY attempt DESC LIMIT 1;
+    END IF;
+    until := CASE WHEN a.outcome = 'failed' THEN a.error ->> 'code' ELSE a.outcome END;
+    IF a.outcome = 'completed' THEN
+        kept := CASE WHEN t.attempt IS NOT NULL THEN a.result END;
+    ELSE
+        written := t.text;
+        written_by := ARRAY[coalesce(t.attempt, a.attempt), coalesce(t.edition, 0)];
+    END IF;
 END $$;
 
 -- The trace holds 1,000 entries of a step, which are the begin and the end of 500 attempts; later ones are only counted,
