@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,9 +22,9 @@ from orchestration.engine.runs import Runs, StartedRun
 from orchestration.errors import StoreUnavailable
 from orchestration.store.database import Database
 from schemas.workflow import WorkflowSpec
-from settings import ROOT
 from tests.support.engine import ALICE, Recorder, broken_invariants
 from tests.support.processes import cmdline
+from tests.support.seed import Process, start_celery
 
 POOLS = {
     "threads": ["--pool", "threads", "-c", "8", "-Q", "default"],
@@ -46,8 +44,8 @@ class WorkerProcess:
     def __init__(self, name: str, pool: str, environment: dict[str, str], directory: Path, *, restart: bool) -> None:
         self.name = name
         self.restart = restart
-        self._command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", f"{name}@%h", *POOLS[pool]]
-        self._command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        self._arguments = ["-A", "workers", "worker", "-n", f"{name}@%h", *POOLS[pool]]
+        self._arguments += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         self._environment = environment
         self.log = directory / f"{name}.log"
         self._stopping = False
@@ -60,12 +58,9 @@ class WorkerProcess:
     def pid(self) -> int:
         return self.process.pid
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Process:
         self.starts += 1
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+        return start_celery(self._arguments, self._environment, self.log)
 
     def _supervise(self) -> None:
         while True:
