@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from orchestration.core.decide import HandedBack, Outcome
 from orchestration.engine.leases import Held
@@ -18,18 +17,6 @@ log = logging.getLogger("perdure.keeper")
 RETRY_S = 0.2
 # A claim whose connection was given up may still wait for a lock, for up to 10 s.
 LAST_LOOK_S = 12.0
-
-
-class Unsaid:
-    """The keeper sends no messages: a step it ends is due at once, and the janitor's next sweep sends it."""
-
-    def send(self, steps: Any) -> None:
-        """Leave it to the sweep."""
-        del steps
-
-    def publish(self, run_id: str, events: Any, *, final: bool = False) -> None:
-        """Leave it to the readers of the state."""
-        del run_id, events, final
 
 
 class Endings:

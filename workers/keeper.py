@@ -28,7 +28,8 @@ from orchestration.engine.leases import Held
 from orchestration.engine.sweep import Sweep
 from orchestration.errors import StoreRefused, StoreUnavailable
 from orchestration.store.database import Database
-from workers.endings import Endings, Unsaid
+from workers.endings import Endings
+from workers.keeper_news import KeeperNews
 from workers.session import WorkerSession
 from workers.watches import HAND_OVER_PATIENCE_S, Client, Watch
 from workers.wire import Message
@@ -56,9 +57,9 @@ class Keeper:
         # As the main process knows itself: were it gone by now, our parent would be somebody else for ever.
         self.main_pid: int = settings["pid"]
         database = Database(settings["database_url"], name=f"perdure-keeper {self.owner}", size=1)
-        unsaid = Unsaid()
-        self.attempts = Attempts(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
-        sweep = Sweep(database, unsaid, unsaid, lease_s=settings["lease_s"], resend_s=0)
+        self.news = KeeperNews(settings["redis_url"])
+        self.attempts = Attempts(database, self.news, self.news, lease_s=settings["lease_s"], resend_s=0)
+        sweep = Sweep(database, self.news, self.news, lease_s=settings["lease_s"], resend_s=0)
         self.endings = Endings(sweep, self.owner, self._clients_now)
         self.session = WorkerSession(
             settings["database_url"], self.owner, settings["name"], self.main_pid, settings.get("declared")
@@ -87,6 +88,7 @@ class Keeper:
             if not self._main_lives():
                 self._follow_main()
         self.session.close()
+        self.news.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
             self.path.parent.rmdir()

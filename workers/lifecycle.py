@@ -159,6 +159,7 @@ class Lifecycle:
                 "declared": declared,
                 "listener": listener.fileno(),
                 "database_url": self.settings.database_url,
+                "redis_url": self.settings.redis_url,
                 "lease_s": self.settings.lease_s,
                 "heartbeat_s": self.settings.heartbeat_s,
                 "stop_grace_s": self.settings.stop_grace_s,

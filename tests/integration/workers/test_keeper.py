@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from messaging.reading import START, StreamReader
 from orchestration.core.decide import Succeeded
 from orchestration.engine.leases import Lease
 from tests.conftest import Eventually
@@ -62,7 +64,7 @@ MakeKeeper = Callable[..., tuple[Keeper, Callable[[], Process]]]
 
 
 @pytest.fixture
-def make_keeper(database_url: str) -> Iterator[MakeKeeper]:
+def make_keeper(database_url: str, redis_url: str) -> Iterator[MakeKeeper]:
     made: list[tuple[Keeper, threading.Thread, list[Process]]] = []
 
     def make(**changes: Any) -> tuple[Keeper, Callable[[], Process]]:
@@ -74,6 +76,7 @@ def make_keeper(database_url: str) -> Iterator[MakeKeeper]:
             "name": "w",
             "listener": listen_at(path),
             "database_url": database_url,
+            "redis_url": redis_url,
             "lease_s": 15.0,
             "heartbeat_s": 60.0,
             "stop_grace_s": 30.0,
@@ -116,6 +119,34 @@ def wait_for_a_look(engine: Harness, process: Process, eventually: Eventually) -
     run = engine.start({"key": "a"})
     engine.claim(run, 0)
     process.say(t="unheard", run_id=run.run_id, position=0)
+    eventually(lambda: engine.step(run, 0)["status"] == "ready")
+
+
+def test_the_death_of_a_process_is_told_to_whoever_watches(
+    engine: Harness, make_keeper: MakeKeeper, redis_url: str, eventually: Eventually
+) -> None:
+    _, connect = make_keeper()
+    process = connect()
+    process.say(t="hello", pid=os.getpid(), role="child")
+    run = engine.start({"key": "a"})
+    process.hold(engine.claim(run, 0))
+    reader = StreamReader(redis_url)
+    process.die()
+    told = eventually(lambda: reader.read(run.run_id, START).entries)
+    event = json.loads(told[0].text)
+    assert (event["type"], event["key"], event["status"], event["attempt"]) == ("step", "a", "ready", 1)
+    assert engine.step(run, 0)["status"] == "ready"
+    reader.close()
+
+
+def test_valkey_away_keeps_no_end_from_being_written(
+    engine: Harness, make_keeper: MakeKeeper, eventually: Eventually
+) -> None:
+    _, connect = make_keeper(redis_url="redis://127.0.0.1:1/0")
+    process = connect()
+    run = engine.start({"key": "a"})
+    process.hold(engine.claim(run, 0))
+    process.die()
     eventually(lambda: engine.step(run, 0)["status"] == "ready")
 
 
