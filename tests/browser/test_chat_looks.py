@@ -76,7 +76,20 @@ def the_picker(page: Page) -> None:
     expect(page.get_by_text("The answer is made by")).to_be_visible()
 
 
-PARTS = [a_rich_answer, a_branch, a_failure, a_mixture, a_battle, the_picker]
+def the_settings(page: Page) -> None:
+    page.goto("/chat/new")
+    page.get_by_role("button", name="Instructions and parameters").click()
+    page.get_by_label("Temperature").fill("3")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("A number from 0 to 2.")).to_be_visible()
+
+
+def a_new_chat(page: Page) -> None:
+    page.goto("/chat/new")
+    expect(page.get_by_role("list", name="Examples")).to_be_visible()
+
+
+PARTS = [a_rich_answer, a_branch, a_failure, a_mixture, a_battle, the_picker, the_settings, a_new_chat]
 
 
 @pytest.mark.parametrize("part", PARTS)

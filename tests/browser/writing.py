@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 from orchestration.actions import ActionContext, action
 from orchestration.actions.outcomes import Permanent
 from orchestration.models.pipes import chat_pipe
-from orchestration.models.port import ModelRequest
+from orchestration.models.port import Delta, ModelRequest, OnClose
 
 NEEDLES = (7, 300)
 
@@ -82,3 +83,21 @@ def second_time(request: ModelRequest) -> Iterator[str]:
         yield "The second time I **answer**."
         return
     raise Permanent("the first time it fails", code="model.refused")
+
+
+def thought_of(said: str) -> Path:
+    """The file that ends the thoughts of `pipe/thinks` about a message."""
+    return Path(tempfile.gettempdir()) / f"perdure-thought-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+@chat_pipe("thinks", label="thinks until it is told that it has thought enough")
+def thinks(request: ModelRequest, on_close: OnClose) -> Iterator[Delta]:
+    """A model that says that it thinks, and writes once `thought_of` what was said is there."""
+    closed = Event()
+    on_close(closed.set)
+    enough = thought_of(request.messages[-1].content)
+    yield Delta(is_thinking=True)
+    while not closed.wait(0.05) and not enough.exists():
+        pass
+    enough.unlink(missing_ok=True)
+    yield Delta("I have thought.")

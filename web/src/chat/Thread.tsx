@@ -7,7 +7,7 @@ import { setTitle } from "../frame/title";
 import { Boundary } from "../parts/Boundary";
 import { Failed, messageOf } from "../parts/Failed";
 import { clockTime } from "../format/times";
-import { paths, query, setQuery } from "../router";
+import { NEW_CHAT, paths, query, setQuery } from "../router";
 import { may } from "../session";
 import { changeConversation } from "./api";
 import { Answer } from "./Answer";
@@ -175,7 +175,7 @@ function NotThere() {
   return (
     <div class="empty">
       <h1>There is no such conversation</h1>
-      <p>It may have been deleted. <a class="link" href={paths.chat()}>See all conversations</a></p>
+      <p>It may have been deleted. <a class="link" href={paths.chat()}>See all conversations</a>, or <a class="link" href={paths.chat(NEW_CHAT)}>begin a new one</a>.</p>
     </div>
   );
 }

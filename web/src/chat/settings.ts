@@ -27,7 +27,7 @@ export interface NumberField {
 export const NUMBERS: readonly NumberField[] = [
   { name: "temperature", label: "Temperature", least: 0, most: 2, whole: false, meaning: "0 to 2: low is steady, high is varied" },
   { name: "top_p", label: "Top p", least: 0, most: 1, whole: false, meaning: "0 to 1: of how many of the likely words it takes one" },
-  { name: "max_tokens", label: "Longest answer, in tokens", least: 1, most: 1_000_000, whole: true, meaning: "A token is about four letters" },
+  { name: "max_tokens", label: "Most tokens", least: 1, most: 1_000_000, whole: true, meaning: "Of one answer; a token is about four letters" },
   { name: "seed", label: "Seed", least: 0, most: 2 ** 53 - 1, whole: true, meaning: "The same one asks for the same answer again" },
   { name: "presence_penalty", label: "Presence penalty", least: -2, most: 2, whole: false, meaning: "-2 to 2: high brings up new matters" },
   { name: "frequency_penalty", label: "Frequency penalty", least: -2, most: 2, whole: false, meaning: "-2 to 2: high repeats fewer words" },
