@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from flask import Response
@@ -20,40 +20,28 @@ from orchestration.models.port import Delta, ModelRequest, OnClose
 from orchestration.redaction import MASK
 from schemas.chat import ChatContext, ChatRole, ContextMessage
 from settings import load_settings
+from tests.support.scripted_model import Piece, ScriptedModel
 
 KEY = "plain-key-5f3b9c2e7a"
 CONTEXT = ChatContext(messages=(ContextMessage(role=ChatRole.USER, content="hi"),))
 
 
-class Model:
-    """Reads its key, and says what it is told to say."""
+class Model(ScriptedModel):
+    """Reads its key, says what it is told to say, and ends."""
 
-    name = "t"
-    continues = False
     secret_of: SecretOf = staticmethod(no_secrets)
 
-    def __init__(self, *said: str | Exception | threading.Event) -> None:
-        self.said = said
+    def __init__(self, *said: Piece) -> None:
+        super().__init__(*said, Delta(finish_reason="stop"))
 
-    def models(self) -> Sequence[str]:
-        return ()
-
-    def find(self, _name: str, secret_of: SecretOf) -> tuple[Model, str]:
+    def find(self, name: str, secret_of: SecretOf) -> tuple[Self, str]:
         """As the registry does."""
         self.secret_of = secret_of
-        return self, "m"
+        return super().find(name, secret_of)
 
     def stream(self, request: ModelRequest, on_close: OnClose) -> Iterator[Delta]:
         self.secret_of("openai", host="api.example.com")
-        for piece in self.said:
-            if isinstance(piece, Exception):
-                raise piece
-            if isinstance(piece, threading.Event):
-                on_close(piece.set)
-                piece.wait(20)
-            else:
-                yield Delta(piece)
-        yield Delta(finish_reason="stop")
+        yield from super().stream(request, on_close)
 
 
 @pytest.fixture(autouse=True)

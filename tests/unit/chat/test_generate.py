@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,48 +12,14 @@ from orchestration.actions.outcomes import ActionCancelled, Permanent, Result, R
 from orchestration.actions.registry import load_actions
 from orchestration.chat.generate import AGENT_FAILED, GenerateParams, Proposal, generate, headline, usable_proposals
 from orchestration.errors import TooLarge
-from orchestration.models.port import Delta, ModelRequest, OnClose
+from orchestration.models.port import Delta
 from schemas.chat import Usage
 from tests.support.action_context import RecordingServices, make_context
-
-END = Delta(finish_reason="stop", usage=Usage(prompt_tokens=3, completion_tokens=2))
-
-
-class Model:
-    """Says what it is told to say, and remembers what it was asked and whether it was closed."""
-
-    name = "t"
-
-    def __init__(self, *deltas: Delta | Exception | Callable[[], None], continues: bool = False) -> None:
-        self.deltas = deltas
-        self.continues = continues
-        self.asked: list[ModelRequest] = []
-        self.closed = 0
-
-    def models(self) -> Sequence[str]:
-        return ()
-
-    def stream(self, request: ModelRequest, on_close: OnClose) -> Iterator[Delta]:
-        del on_close
-        self.asked.append(request)
-        try:
-            for delta in self.deltas:
-                if isinstance(delta, Exception):
-                    raise delta
-                if isinstance(delta, Delta):
-                    yield delta
-                else:
-                    delta()
-        finally:
-            self.closed += 1
-
-    def find(self, name: str, _secret_of: Any) -> tuple[Model, str]:
-        """As the registry does."""
-        return self, name.partition("/")[2]
+from tests.support.scripted_model import END, ScriptedModel
 
 
 def run(
-    model: Model, services: RecordingServices | None = None, *, filters: Sequence[str] = (), **context: Any
+    model: ScriptedModel, services: RecordingServices | None = None, *, filters: Sequence[str] = (), **context: Any
 ) -> Result:
     params = GenerateParams.model_validate(
         {"model": "t/m", "request": {"messages": [{"role": "user", "content": "hi"}], "filters": filters}}
@@ -63,7 +29,9 @@ def run(
     return result
 
 
-def make(model: Model, services: RecordingServices | None = None, until: str = "", **context: Any) -> ActionContext:
+def make(
+    model: ScriptedModel, services: RecordingServices | None = None, until: str = "", **context: Any
+) -> ActionContext:
     made = make_context(services, settings={"models": model}, **context)
     return ActionContext(**{**vars(made), "written_until": until})
 
@@ -74,7 +42,7 @@ def deltas(*texts: str) -> list[Delta]:
 
 def test_each_delta_is_written_as_it_comes() -> None:
     services = RecordingServices()
-    result = run(Model(*deltas("Hello ", "world")), services)
+    result = run(ScriptedModel(*deltas("Hello ", "world")), services)
     assert services.pieces == ["Hello ", "world"]
     assert result.message == "Hello world"
     details = result.details
@@ -84,17 +52,17 @@ def test_each_delta_is_written_as_it_comes() -> None:
 
 def test_a_model_that_thinks_is_said_to_until_it_writes() -> None:
     services = RecordingServices()
-    result = run(Model(Delta(is_thinking=True), *deltas("Hello ", "world")), services)
+    result = run(ScriptedModel(Delta(is_thinking=True), *deltas("Hello ", "world")), services)
     assert [progress.message for progress in services.said] == ["Thinking", "Writing"]
     assert (result.message, services.pieces) == ("Hello world", ["Hello ", "world"])
     services = RecordingServices()
-    run(Model(*deltas("Hello")), services)
+    run(ScriptedModel(*deltas("Hello")), services)
     assert services.said == []
 
 
 def test_a_lost_answer_goes_on_where_it_was_stored_if_the_model_can() -> None:
     services = RecordingServices()
-    model = Model(*deltas("world"), continues=True)
+    model = ScriptedModel(*deltas("world"), continues=True)
     result = run(model, services, attempt=2, written="Hello ", until="lost")
     assert model.asked[0].prefix == "Hello "
     # The beginning is said again, since readers may have seen more than was stored.
@@ -106,13 +74,13 @@ def test_a_lost_answer_goes_on_where_it_was_stored_if_the_model_can() -> None:
 @pytest.mark.parametrize("written", ["Hello ", ""])
 def test_it_goes_on_from_what_readers_have_heard_rather_than_from_what_was_stored(written: str) -> None:
     services = RecordingServices(text="Hello my wor", heard_before="Hello my wor")
-    model = Model(*deltas("ld"), continues=True)
+    model = ScriptedModel(*deltas("ld"), continues=True)
     result = run(model, services, attempt=2, written=written, until="lost")
     assert model.asked[0].prefix == "Hello my wor"
     assert services.pieces == ["Hello my wor", "ld"]
     assert result.details["text"] == "Hello my world"
     # A model that cannot go on begins anew, whatever was heard.
-    run(Model(*deltas("Hi")), services, attempt=2, written=written, until="lost")
+    run(ScriptedModel(*deltas("Hi")), services, attempt=2, written=written, until="lost")
     assert services.text == "Hi"
 
 
@@ -127,7 +95,7 @@ def test_it_goes_on_from_what_readers_have_heard_rather_than_from_what_was_store
 )
 def test_otherwise_it_begins_anew_and_says_so(continues: bool, until: str, filters: tuple[str, ...]) -> None:
     services = RecordingServices()
-    model = Model(*deltas("Hello again"), continues=continues)
+    model = ScriptedModel(*deltas("Hello again"), continues=continues)
     result = run(model, services, filters=filters, attempt=2, written="Hello ", until=until)
     assert model.asked[0].prefix == ""
     assert services.pieces[0] == ""
@@ -136,13 +104,13 @@ def test_otherwise_it_begins_anew_and_says_so(continues: bool, until: str, filte
 
 def test_a_later_attempt_takes_back_what_was_shown_and_never_stored() -> None:
     services = RecordingServices(text="shown, not stored")
-    run(Model(*deltas("all")), services, attempt=2)
+    run(ScriptedModel(*deltas("all")), services, attempt=2)
     assert services.text == "all"
 
 
 def test_an_answer_that_ends_without_saying_so_is_asked_for_again() -> None:
     with pytest.raises(Retryable) as raised:
-        run(Model(Delta("half an")))
+        run(ScriptedModel(Delta("half an")))
     assert raised.value.code == "model.cut_off"
 
 
@@ -150,7 +118,7 @@ def test_an_answer_that_ends_without_saying_so_is_asked_for_again() -> None:
 def test_a_cancelled_answer_is_no_success_however_the_provider_takes_it(how: str) -> None:
     token, services = CancelToken(), RecordingServices()
     ends = [] if how == "quietly" else [OSError("closed")]
-    model = Model(Delta("Hello"), lambda: token.cancel("stop"), *ends)
+    model = ScriptedModel(Delta("Hello"), lambda: token.cancel("stop"), *ends)
     with pytest.raises(ActionCancelled):
         run(model, services, token=token)
     assert services.text == "Hello"
@@ -164,7 +132,7 @@ def test_the_provider_is_let_go_when_the_answer_is_too_long() -> None:
                 raise TooLarge("more than 10")
             super().write(text)
 
-    services, model = Small(), Model(*deltas("12345", "67890", "more", "and more"))
+    services, model = Small(), ScriptedModel(*deltas("12345", "67890", "more", "and more"))
     result = run(model, services)
     assert (services.text, result.details["text"]) == ("1234567890", "1234567890")
     assert result.details["finish_reason"] == "length"
@@ -174,7 +142,7 @@ def test_the_provider_is_let_go_when_the_answer_is_too_long() -> None:
 def test_what_a_provider_raises_by_mistake_is_for_the_log_alone() -> None:
     services = RecordingServices()
     with pytest.raises(Retryable) as raised:
-        run(Model(Delta("a"), RuntimeError("/srv/key sk-123")), services)
+        run(ScriptedModel(Delta("a"), RuntimeError("/srv/key sk-123")), services)
     assert raised.value.code == "model.failed"
     assert "sk-123" not in raised.value.reason
     assert "RuntimeError: /srv/key sk-123" in services.log_text
@@ -182,12 +150,12 @@ def test_what_a_provider_raises_by_mistake_is_for_the_log_alone() -> None:
 
 def test_a_character_that_was_cut_in_two_is_joined() -> None:
     services = RecordingServices()
-    result = run(Model(*deltas("a\ud83d", "\ude00b", "\x00")), services)
+    result = run(ScriptedModel(*deltas("a\ud83d", "\ude00b", "\x00")), services)
     assert services.text == result.details["text"] == "a\U0001f600b\ufffd"
 
 
 def test_an_empty_answer_is_one() -> None:
-    result = run(Model(END))
+    result = run(ScriptedModel(END))
     assert (result.message, result.details["text"]) == ("", "")
     assert result.details["timings"]["first_token_ms"] is None
 
@@ -229,7 +197,7 @@ def test_a_quorum_that_is_not_met_says_how_many_answered() -> None:
     assert raised.value.code == "chat.quorum"
 
 
-def aggregate(model: Model, kept: Any, *texts: str) -> tuple[Result, RecordingServices]:
+def aggregate(model: ScriptedModel, kept: Any, *texts: str) -> tuple[Result, RecordingServices]:
     services = RecordingServices(text="as it was")
     ctx = make_context(services, settings={"models": model}, attempt=2, kept=kept)
     result = generate(ctx, proposals(*texts))
@@ -238,7 +206,7 @@ def aggregate(model: Model, kept: Any, *texts: str) -> tuple[Result, RecordingSe
 
 
 def test_an_answer_made_of_the_same_proposals_is_left_as_it_is() -> None:
-    model = Model(*deltas("made of ", "two"))
+    model = ScriptedModel(*deltas("made of ", "two"))
     first, _ = aggregate(model, None, "one", "two")
     kept = {"message": first.message, "details": first.details}
     again, services = aggregate(model, kept, "one", "two")
@@ -250,15 +218,15 @@ def test_an_answer_made_of_the_same_proposals_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("texts", [("one", "other"), ("one",), ("on", "etwo"), ("two", "one")])
 def test_made_of_others_it_is_written_anew_and_stands_until_the_first_word(texts: tuple[str, ...]) -> None:
-    first, _ = aggregate(Model(*deltas("made of two")), None, "one", "two")
+    first, _ = aggregate(ScriptedModel(*deltas("made of two")), None, "one", "two")
     kept = {"message": first.message, "details": first.details}
-    again, services = aggregate(Model(*deltas("made ", "anew")), kept, *texts)
+    again, services = aggregate(ScriptedModel(*deltas("made ", "anew")), kept, *texts)
     assert again.details["text"] == "made anew"
     assert services.pieces == ["made ", "anew"], "not emptied before"
 
 
 def test_an_answer_of_which_nothing_says_what_it_was_made_of_is_written_anew() -> None:
-    again, _ = aggregate(Model(*deltas("anew")), {"message": "", "details": {"text": "before"}}, "one")
+    again, _ = aggregate(ScriptedModel(*deltas("anew")), {"message": "", "details": {"text": "before"}}, "one")
     assert again.details["text"] == "anew"
 
 
@@ -280,7 +248,7 @@ def test_the_action_is_declared_as_it_is_relied_upon() -> None:
 def test_usage_that_cannot_be_is_estimated_whichever_model_gave_it(tokens: int) -> None:
     services = RecordingServices()
     usage = Usage(prompt_tokens=tokens, completion_tokens=2)
-    details = run(Model(Delta("Some words"), Delta(finish_reason="stop", usage=usage)), services).details
+    details = run(ScriptedModel(Delta("Some words"), Delta(finish_reason="stop", usage=usage)), services).details
     assert details is not None
     assert details["usage"]["estimated"] is True
     assert 0 < details["usage"]["prompt_tokens"] < 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator
 
 import pytest
 
@@ -10,51 +10,29 @@ from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
 from orchestration.chat.filters import FilterChain, passed_filters
 from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.errors import InvalidChat
-from orchestration.models.port import Delta, ModelRequest, OnClose
+from orchestration.models.port import Delta
 from orchestration.redaction import MASK, Redactor
 from orchestration.secrets import SecretStore
 from schemas.chat import MAX_FILTERS, ChatContext, ChatRole, ContextMessage, Usage
 from tests.support.chat_filters import SHOUTED
+from tests.support.scripted_model import ScriptedModel
 
 CONTEXT = ChatContext(messages=(ContextMessage(role=ChatRole.USER, content="hi"),))
 USAGE = Usage(prompt_tokens=1, completion_tokens=3)
 
 
-class Model:
-    """Says three words, or what it is told to."""
-
-    name = "t"
-    continues = False
-
-    def __init__(self, *said: str | Exception) -> None:
-        self.said = said or ("one ", "two ", "three")
-        self.asked: list[ModelRequest] = []
-        self.closed = False
-
-    def models(self) -> Sequence[str]:
-        return ()
-
-    def stream(self, request: ModelRequest, on_close: OnClose) -> Iterator[Delta]:
-        del on_close
-        self.asked.append(request)
-        try:
-            for word in self.said:
-                if isinstance(word, Exception):
-                    raise word
-                yield Delta(word)
-            yield Delta(finish_reason="stop")
-            yield Delta(usage=USAGE)
-        finally:
-            self.closed = True
+def model_of(*said: str | Exception) -> ScriptedModel:
+    """A model that says three words, or these, and tells its end and what it took in two pieces."""
+    return ScriptedModel(*(said or ("one ", "two ", "three")), Delta(finish_reason="stop"), Delta(usage=USAGE))
 
 
-def stream(model: Model, *names: str, redactor: Redactor | None = None) -> Generator[Delta]:
+def stream(model: ScriptedModel, *names: str, redactor: Redactor | None = None) -> Generator[Delta]:
     filters = FilterChain.of(names, {}, print)
     return stream_filtered(model, "m", CONTEXT, filters, lambda close: None, redactor or Redactor())
 
 
-def answered(*names: str) -> tuple[Model, list[Delta]]:
-    model = Model()
+def answered(*names: str) -> tuple[ScriptedModel, list[Delta]]:
+    model = model_of()
     return model, list(stream(model, *names))
 
 
@@ -75,7 +53,7 @@ def test_where_a_filter_is_to_see_the_whole_first_it_comes_as_a_whole() -> None:
 
 
 def test_who_leaves_closes_the_model() -> None:
-    model = Model()
+    model = model_of()
     deltas = stream(model)
     next(deltas)
     deltas.close()
@@ -87,24 +65,24 @@ def test_a_secret_that_was_read_for_it_is_masked_wherever_its_pieces_break(names
     key = "plain-key-5f3b9c2e7a"
     secrets = ReadSecrets(SecretStore(None, {"PERDURE_SECRET_OPENAI": key}))
     assert secrets("openai", host="api.example.com") == key
-    model = Model("the key is ", key[:7], key[7:], " and password=hunter2 is an example")
+    model = model_of("the key is ", key[:7], key[7:], " and password=hunter2 is an example")
     text = "".join(delta.text for delta in stream(model, *names, redactor=secrets.redactor))
     assert text.startswith(f"the key is {MASK} and password=hunter2 is an example")
 
 
 def test_what_was_kept_back_as_the_beginning_of_a_secret_is_given_at_the_end() -> None:
-    text = "".join(delta.text for delta in stream(Model("plain-key"), redactor=Redactor(["plain-key-5f3b9c2e7a"])))
+    text = "".join(delta.text for delta in stream(model_of("plain-key"), redactor=Redactor(["plain-key-5f3b9c2e7a"])))
     assert text == "plain-key"
 
 
 def test_halves_of_a_character_are_joined_and_what_no_client_can_read_is_replaced() -> None:
-    deltas = list(stream(Model("a\ud83d", "\ude00b", "\ude00", "\x00", "c")))
+    deltas = list(stream(model_of("a\ud83d", "\ude00b", "\ude00", "\x00", "c")))
     assert "".join(delta.text for delta in deltas) == "a\U0001f600b\ufffd\ufffdc"
     assert [delta.text.encode() for delta in deltas]
 
 
 def test_a_model_that_raises_fails_with_a_code_and_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
-    deltas = stream(Model("one ", KeyError("the words of its author")))
+    deltas = stream(model_of("one ", KeyError("the words of its author")))
     assert next(deltas) == Delta("one ")
     with pytest.raises(Retryable, match=r"t/m failed") as raised:
         next(deltas)
@@ -116,7 +94,7 @@ def test_a_model_that_raises_fails_with_a_code_and_without_its_words(caplog: pyt
 @pytest.mark.parametrize("error", [Retryable("r", code="model.cut_off"), Permanent("p"), ActionCancelled("c")])
 def test_what_a_model_may_raise_passes(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
-        list(stream(Model(error)))
+        list(stream(model_of(error)))
     assert raised.value is error
 
 
