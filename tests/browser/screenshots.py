@@ -39,6 +39,7 @@ PAGES = {
     "run-timeline": ("/runs/{failed}/timeline", ".run-page"),
     "start": ("/start", ".start-form"),
     "start-build": ("/start?mode=build", ".start-form"),
+    "chat-new": ("/chat/new", ".thread-examples"),
     "chats": ("/chat", ".conversation"),
     "chat": ("/chat/chat_shown", ".answer .code-block"),
     "chat-mixture": ("/chat/chat_mixture", ".answer .code-block"),
