@@ -36,6 +36,13 @@ class ConversationsQuery(Query):
     before_id: PublicId | None = None
 
 
+class ConversationQuery(Query):
+    """Which page of a conversation's messages: `before` is the `older` of the page before; unset: the last ones."""
+
+    limit: int = Field(100, ge=1, le=500, description="messages; fewer where they are long")
+    before: PublicId | None = None
+
+
 class StopRequest(BaseModel):
     """Nothing is to be said."""
 

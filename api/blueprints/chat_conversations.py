@@ -16,7 +16,7 @@ from orchestration.errors import IllegalControl, UnknownRun
 from schemas.answers.chat import ConversationAnswer, ConversationsAnswer
 from schemas.answers.parts import Done
 from schemas.chat import Conversation, ConversationChange
-from schemas.chat_requests import ConversationPath, ConversationsQuery
+from schemas.chat_requests import ConversationPath, ConversationQuery, ConversationsQuery
 from schemas.statuses import Role
 
 bp = APIBlueprint("conversations", __name__, url_prefix="/api/chat/conversations", abp_tags=[Tag(name="Conversations")])
@@ -34,9 +34,13 @@ def conversations(query: ConversationsQuery) -> Response:
 
 @bp.get("/<conversation_id>", responses={200: ConversationAnswer})
 @requires(Role.VIEWER)
-def conversation(path: ConversationPath) -> Response:
-    """Show a conversation with its messages, a tree by `parent`; what is being written as new as can be."""
-    return answer_polled(_conversation(path.conversation_id))
+def conversation(path: ConversationPath, query: ConversationQuery) -> Response:
+    """Show a conversation with its last messages, a tree by `parent`; what is being written as new as can be.
+
+    `before` asks for older ones.
+    """
+    found = current_services().snapshots.conversation(path.conversation_id, limit=query.limit, before=query.before)
+    return answer_polled(ConversationAnswer.model_validate(found))
 
 
 @bp.patch("/<conversation_id>", responses={200: ConversationAnswer})

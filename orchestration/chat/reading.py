@@ -8,7 +8,9 @@ from orchestration.errors import UnknownConversation, UnknownMessage
 from orchestration.store.database import Database
 from schemas.json import JsonObject
 
-MAX_MESSAGES = 2000
+# Messages of a page of a conversation, and characters of them.
+PAGE = 100
+PAGE_CHARACTERS = 1_000_000
 
 
 class Conversations:
@@ -49,11 +51,20 @@ class Conversations:
         )
         return found
 
-    def conversation(self, conversation_id: str) -> JsonObject:
-        """A conversation with its last 2,000 messages, `total` says of how many. Raises: UnknownConversation."""
-        found: JsonObject | None = self.database.call("SELECT read_conversation(%s, %s)", conversation_id, MAX_MESSAGES)
+    def conversation(self, conversation_id: str, *, limit: int = PAGE, before: str | None = None) -> JsonObject:
+        """A conversation with a page of its messages, see `ConversationAnswer`; of those before the message `before`.
+
+        Raises: UnknownConversation, UnknownMessage.
+        """
+        found: JsonObject | None = self.database.call(
+            "SELECT read_conversation(%s, %s, %s, %s)", conversation_id, limit, before, PAGE_CHARACTERS
+        )
         if found is None:
             raise UnknownConversation(f"there is no conversation {conversation_id!r}", where="/conversation")
+        if found["messages"] is None:
+            raise UnknownMessage(
+                f"the conversation has no message {before!r}", where="/before", mend="name the `older` of a page of it"
+            )
         return found
 
     def writing_runs(self, *, conversation: str | None = None, message: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from json import loads
 
+from orchestration.chat.reading import PAGE as CONVERSATION_PAGE
 from orchestration.chat.reading import Conversations
 from orchestration.errors import StreamUnavailable
 from orchestration.ports import StreamEntry, StreamTail
@@ -115,10 +116,12 @@ class Snapshots:
         ends = self._ends(self.conversations.writing_runs(message=message_id))
         return Message.model_validate(self._fresh([self.conversations.message(message_id)], ends)[0])
 
-    def conversation(self, conversation_id: str) -> JsonObject:
-        """A conversation as `schemas.chat.Conversation`, with `messages` and `total`. Raises: UnknownConversation."""
+    def conversation(
+        self, conversation_id: str, *, limit: int = CONVERSATION_PAGE, before: str | None = None
+    ) -> JsonObject:
+        """A conversation with a page of its messages. Raises: UnknownConversation, UnknownMessage."""
         ends = self._ends(self.conversations.writing_runs(conversation=conversation_id))
-        found = self.conversations.conversation(conversation_id)
+        found = self.conversations.conversation(conversation_id, limit=limit, before=before)
         return found | {"messages": self._fresh(found["messages"], ends)}
 
     def _ends(self, runs: Sequence[str]) -> dict[str, Sequence[StreamEntry]]:

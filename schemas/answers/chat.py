@@ -45,10 +45,15 @@ class MessageAnswer(Message, _Success):
 
 
 class ConversationAnswer(Conversation, _Success):
-    """A conversation with its messages: the last 2,000 by age, of `total`. Mixtures' proposals come with a message."""
+    """A conversation with a page of its messages, the oldest first. Mixtures' proposals come with a message.
+
+    The first page has the last messages of all branches by age, and of the branch that is read as many; what is older
+    comes on pages of its own.
+    """
 
     messages: tuple[Message, ...]
-    total: int
+    older: str | None = Field(description="`before` of the page with older messages; null when there are none")
+    total: int = Field(description="how many messages there are, counted up to 10,000")
     settings: ConversationSettings
 
 

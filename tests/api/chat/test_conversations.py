@@ -36,6 +36,59 @@ def test_a_list_that_has_not_changed_is_not_sent_again(chat: Chat) -> None:
     assert chat.client.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
+def test_a_conversation_is_read_page_by_page_the_last_messages_first(chat: Chat, worker: Worker) -> None:
+    for number in range(5):
+        worker.answer(chat.say(f"Question {number}")["taskId"], f"Answer {number}")
+    whole = chat.conversation()
+    assert (len(whole["messages"]), whole["older"], whole["total"]) == (10, None, 10)
+    pages: list[list[str]] = []
+    query: Any = {"limit": 4}
+    while query:
+        page = chat.get("/conversations/talk-1", **query)
+        pages.insert(0, [one["text"] for one in page["messages"]])
+        assert page["total"] == 10
+        query = {"limit": 4, "before": page["older"]} if page["older"] else None
+    assert [len(page) for page in pages] == [2, 4, 4]
+    assert [text for page in pages for text in page] == [one["text"] for one in whole["messages"]]
+    missing = chat.get("/conversations/talk-1", 404, before="nowhere")
+    assert missing["where"] == "/before"
+    other = chat.say("Elsewhere", id="talk-2")
+    chat.get("/conversations/talk-1", 404, before=other["id"])
+    chat.get("/conversations/talk-1", 400, limit=501)
+
+
+def test_the_branch_that_is_read_is_on_the_first_page_however_many_others_are_newer(chat: Chat, worker: Worker) -> None:
+    first = chat.say("One")
+    worker.answer(first["taskId"], "Answer one")
+    second = chat.say("Two")
+    worker.answer(second["taskId"], "Answer two")
+    for number in range(5):
+        worker.answer(chat.post(f"/messages/{first['id']}/regenerate")["taskId"], f"Another {number}")
+    chat.client.patch("/api/chat/conversations/talk-1", json={"leaf": second["id"]})
+    page = chat.get("/conversations/talk-1", limit=3)
+    assert [one["text"] for one in page["messages"]] == [
+        "Answer one",
+        "Two",
+        "Answer two",
+        "Another 2",
+        "Another 3",
+        "Another 4",
+    ]
+    older = chat.get("/conversations/talk-1", limit=3, before=page["older"])
+    assert [one["text"] for one in older["messages"]] == ["Answer two", "Another 0", "Another 1"]
+
+
+def test_a_page_of_long_messages_has_fewer_of_them(chat: Chat) -> None:
+    for number in range(8):
+        chat.say(f"{number} " + "x" * 199_990, parent=None)
+    page = chat.conversation()
+    questions = [one["text"][0] for one in page["messages"] if one["role"] == "user"]
+    assert questions == ["3", "4", "5", "6", "7"], "a million characters"
+    older = chat.get("/conversations/talk-1", before=page["older"])
+    assert [one["text"][0] for one in older["messages"] if one["role"] == "user"] == ["0", "1", "2"]
+    assert older["older"] is None
+
+
 def test_a_conversation_is_renamed_and_read_by_another_branch(chat: Chat, worker: Worker) -> None:
     first = chat.say("One")
     worker.answer(first["taskId"], "Answer one")

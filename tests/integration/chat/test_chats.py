@@ -167,6 +167,12 @@ def test_lists_and_messages_are_found_by_indexes(talk: Talk) -> None:
         "SELECT 'm' || n, n, 'message', 'user', 'completed', 'words', 'alice', clock_now(), clock_now() "
         "FROM generate_series(1, 10000) n"
     )
+    # One that is long, of which a page is read.
+    talk.database.execute(
+        "INSERT INTO messages (public_id, conversation_id, part, role, status, text, created_by, created_at, ended_at) "
+        "SELECT 'l' || n, 600, 'message', 'user', 'completed', 'words', 'alice', clock_now(), clock_now() "
+        "FROM generate_series(1, 20000) n"
+    )
     talk.database.execute("ANALYZE messages")
     talk.database.execute("ANALYZE conversations")
     talk.database.execute("ANALYZE battles")
@@ -174,7 +180,9 @@ def test_lists_and_messages_are_found_by_indexes(talk: Talk) -> None:
     before = talk.database.call("SELECT updated_at::text FROM conversations WHERE public_id = 'c500'")
     calls = {
         "SELECT list_conversations(%s, %s, %s)": (50, before, "c500"),
-        "SELECT read_conversation(%s, %s)": ("c500", 2000),
+        "SELECT read_conversation(%s, %s, %s, %s)": ("c500", 500, None, 1_000_000),
+        "SELECT read_conversation(%s, %s, %s, 999999)": ("c600", 100, None),
+        "SELECT read_conversation(%s, %s, %s, 999998)": ("c600", 100, "l300"),
         "SELECT read_message(%s)": ("m500",),
         "SELECT chat_runs(%s, %s)": ("c500", "m500"),
     }

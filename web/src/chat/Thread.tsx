@@ -19,6 +19,7 @@ import { ConversationHead } from "./ConversationHead";
 import { watchConversation } from "./conversation";
 import { Ending } from "./Ending";
 import { DownIcon } from "./icons";
+import { Older } from "./Older";
 import { Question } from "./Question";
 import { branchOf, treeOf, type Place, type Tree } from "./tree";
 import type { ConversationShown, Models } from "./types";
@@ -78,7 +79,7 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
       <ConversationHead conversation={shown} refresh={() => void feed.refresh()} />
       {error !== null && <p class="thread-stale" role="status">{messageOf(error)} What is shown is as of {clockTime(feed.asOf.value ?? 0)}.</p>}
       <div class="thread-content" ref={content}>
-        {shown.total > shown.messages.length && <p class="muted small">The {shown.messages.length.toLocaleString("en")} newest of {shown.total.toLocaleString("en")} messages are shown.</p>}
+        {shown.older !== null && <Older read={feed.readOlder} />}
         {instructions !== "" && <details class="instructions"><summary>Instructions</summary><p>{instructions}</p></details>}
         {places.map((place, at) => (
           <Boundary key={place.battle.length > 0 ? place.message.battle! : place.message.id} what="This message">

@@ -8,7 +8,7 @@ export function withAccepted(before: ConversationShown | null, sent: Sent, accep
   const text = sent.message.parts.map((part) => part.text).join("\n");
   const said: Message = { ...question, role: "user", status: "completed", text, model: null, run_id: accepted.taskId, battle: null };
   const agents = sent.mixture?.proposers.length ?? 0;
-  const base = before ?? { id: accepted.conversation_id, title: text.trim().split("\n")[0]!.slice(0, 80), created_by: by, created_at: at, updated_at: at, leaf: null, writing: 0, messages: [], total: 0, settings: sent.settings ?? NONE };
+  const base = before ?? { id: accepted.conversation_id, title: text.trim().split("\n")[0]!.slice(0, 80), created_by: by, created_at: at, updated_at: at, leaf: null, writing: 0, messages: [], older: null, total: 0, settings: sent.settings ?? NONE };
   const messages = added(base.messages, said);
   return withAnswers({ ...base, messages, total: base.total + messages.length - base.messages.length }, accepted, accepted.message_id, agents, by, at);
 }

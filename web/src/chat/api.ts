@@ -17,6 +17,10 @@ export const readOlderConversations = (next: NonNullable<ConversationsPage["next
 export const readConversation = async (id: string, tag: string | null, signal: AbortSignal): Promise<Tagged<ConversationShown>> =>
   (await getTagged("/api/chat/conversations/{conversation_id}", tag, { path: { conversation_id: id }, signal })) as Tagged<ConversationShown>;
 
+/** The messages before those that are known. */
+export const readOlderMessages = async (id: string, before: string): Promise<ConversationShown> =>
+  (await get("/api/chat/conversations/{conversation_id}", { path: { conversation_id: id }, query: { before } })) as ConversationShown;
+
 export const readModels = (): Promise<Models> => get("/api/chat/models");
 
 export const readRatings = (tag: string | null, signal: AbortSignal): Promise<Tagged<Ratings>> => getTagged("/api/chat/ratings", tag, { signal });

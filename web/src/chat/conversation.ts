@@ -2,8 +2,9 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
 
 import { pollList } from "../live/list";
-import { readConversation } from "./api";
+import { readConversation, readOlderMessages } from "./api";
 import { onEnded } from "./live/run-texts";
+import { joined, withOlder } from "./pages";
 import type { ConversationShown } from "./types";
 
 /** What is being written is told by itself; the rest changes rarely, and the list of conversations says when. */
@@ -26,6 +27,8 @@ export interface ConversationFeed {
   /** Show this, as the server has accepted it, and read again. */
   accept(conversation: ConversationShown): void;
   refresh(): Promise<void>;
+  /** Read the messages before those that are shown, and show them as well. */
+  readOlder(): Promise<void>;
   close(): void;
 }
 
@@ -34,8 +37,9 @@ export function watchConversation(id: string): ConversationFeed {
   const list = pollList((tag, abort) => readConversation(id, tag, abort), { everyMs: EVERY_MS });
   const stop = list.data.subscribe((found) => {
     if (found === null) return;
-    keepConversation(found);
-    shown.value = found;
+    const whole = joined(shown.peek(), found);
+    keepConversation(whole);
+    shown.value = whole;
   });
   const stopHearing = onEnded((message) => { if (message.conversation_id === id) void list.refresh(); });
   return {
@@ -46,6 +50,16 @@ export function watchConversation(id: string): ConversationFeed {
       void list.refresh();
     },
     refresh: list.refresh,
+    async readOlder() {
+      const before = shown.peek()?.older;
+      if (!before) return;
+      const page = await readOlderMessages(id, before);
+      const now = shown.peek();
+      if (now === null || now.older !== before) return;
+      const more = withOlder(now, page);
+      keepConversation(more);
+      shown.value = more;
+    },
     close() {
       stop();
       stopHearing();

@@ -59,7 +59,8 @@ function newest(tree: Tree, parent: string | null): Message | undefined {
 
 function placeOf(tree: Tree, message: Message): Place {
   const parent = message.parent !== null && tree.byId.has(message.parent) ? message.parent : null;
-  const all = tree.below.get(parent) ?? [message];
+  // Where parents are not known, those of another one are none of its siblings.
+  const all = (tree.below.get(parent) ?? [message]).filter((one) => one.parent === message.parent);
   const siblings = all.filter((one, at) => !one.battle || all.findIndex((other) => other.battle === one.battle) === at);
   const index = siblings.findIndex((one) => one.id === message.id || (one.battle !== null && one.battle === message.battle));
   return { message, siblings, index, battle: message.battle === null ? [] : all.filter((one) => one.battle === message.battle) };

@@ -30,7 +30,7 @@ export type Message = Omit<Schemas["Message"], "step" | "proposals" | "agents"> 
 };
 
 export type Conversation = Schemas["Conversation"];
-export type ConversationShown = Omit<Conversation, "messages"> & { messages: readonly Message[]; total: number; settings: Settings };
+export type ConversationShown = Omit<Conversation, "messages"> & { messages: readonly Message[]; older: string | null; total: number; settings: Settings };
 export type Model = Schemas["ChatModelShown"];
 export type Models = Schemas["ChatModelsAnswer"];
 export type Accepted = Schemas["ChatAcceptedAnswer"];

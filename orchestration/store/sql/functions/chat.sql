@@ -195,17 +195,55 @@ CREATE OR REPLACE FUNCTION conversation_json(c conversations) RETURNS jsonb LANG
                      WHERE m.conversation_id = c.id AND m.status = 'writing' AND m.part = 'message'))
 $$;
 
--- A conversation and the last `p_limit` of its messages by age, proposals left out; NULL when there is none.
-CREATE OR REPLACE FUNCTION read_conversation(p_conversation text, p_limit integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT conversation_json(c) || jsonb_build_object(
-        'messages', (
-            SELECT coalesce(jsonb_agg(message_json(x) ORDER BY x.id), '[]')
-              FROM (SELECT * FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message'
-                     ORDER BY m.id DESC LIMIT p_limit) x),
-        'total', (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message'),
-        'settings', coalesce(c.settings, '{}'))
-      FROM conversations c WHERE c.public_id = p_conversation
-$$;
+-- A conversation and some of its messages, the oldest first, proposals left out: of those before `p_before` (NULL: of all)
+-- the last by age, and on the first page also those of the branch that is read that are older than these. Of both at most
+-- `p_limit`, and no more than `p_characters` of text, but one in any case. `older` is the `p_before` of the next page, NULL
+-- where there is none; `total` counts no further than 10,000. NULL when there is no such conversation; `messages` is NULL
+-- when it has no message `p_before`.
+CREATE OR REPLACE FUNCTION read_conversation(p_conversation text, p_limit integer, p_before text, p_characters integer)
+RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    c       conversations;
+    before  bigint;
+    aged    bigint[];
+    branch  bigint[];
+    shown   jsonb;
+    oldest  bigint;
+BEGIN
+    SELECT * INTO c FROM conversations WHERE public_id = p_conversation;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    SELECT m.id INTO before FROM messages m
+     WHERE m.public_id = p_before AND m.conversation_id = c.id AND m.part = 'message';
+    IF p_before IS NULL OR before IS NOT NULL THEN
+        SELECT array_agg(x.id), min(x.id) INTO aged, oldest FROM (
+            SELECT m.id, row_number() OVER last_first AS number, sum(length(m.text)) OVER last_first AS characters
+              FROM (SELECT n.id, n.text FROM messages n
+                     WHERE n.conversation_id = c.id AND n.part = 'message' AND n.id < coalesce(before, 9223372036854775807)
+                     ORDER BY n.id DESC LIMIT p_limit) m
+            WINDOW last_first AS (ORDER BY m.id DESC)) x
+         WHERE x.number = 1 OR x.characters <= p_characters;
+        IF before IS NULL THEN
+            WITH RECURSIVE up AS (
+                SELECT m.id, m.parent_id, length(m.text) AS characters, 1 AS height FROM messages m WHERE m.id = c.leaf_id
+                UNION ALL
+                SELECT p.id, p.parent_id, up.characters + length(p.text), up.height + 1
+                  FROM up JOIN messages p ON p.id = up.parent_id
+                 WHERE up.height < p_limit AND up.characters + length(p.text) <= p_characters)
+            SELECT array_agg(u.id) INTO branch FROM up u WHERE u.id < oldest;
+        END IF;
+        SELECT coalesce(jsonb_agg(message_json(m) ORDER BY m.id), '[]') INTO shown
+          FROM messages m WHERE m.id = ANY (aged || branch);
+    END IF;
+    RETURN conversation_json(c) || jsonb_build_object(
+        'messages', shown,
+        'older', (SELECT m.public_id FROM messages m WHERE m.id = oldest AND EXISTS (
+            SELECT FROM messages o WHERE o.conversation_id = c.id AND o.part = 'message' AND o.id < oldest)),
+        'total', (SELECT count(*) FROM (
+            SELECT FROM messages m WHERE m.conversation_id = c.id AND m.part = 'message' LIMIT 10000) x),
+        'settings', coalesce(c.settings, '{}'));
+END $$;
 
 -- Conversations, the last changed first. `p_before` and `p_before_id` are those of the last one of the page before.
 CREATE OR REPLACE FUNCTION list_conversations(p_limit integer, p_before timestamptz, p_before_id text)
