@@ -1,10 +1,9 @@
-"""Reads runs' event streams. Replay and live are one thing: what comes after a position."""
+"""Reads runs' event streams: what comes after a position. What is appended from then on is told by `live.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from secrets import token_hex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import redis
@@ -19,9 +18,7 @@ T = TypeVar("T")
 
 START = Position(epoch=0, seq=0)
 CHUNK = 500
-CHUNK_LIVE = 100
 LARGEST = 2**63 - 1
-LONGEST_BLOCK_S = 4.0
 TIMEOUT_S = 1.0
 
 
@@ -51,21 +48,11 @@ class Batch:
     truncated: bool = False
 
 
-@dataclass(slots=True)
-class Waker:
-    """A stream of its own through which a blocking read is told to look again."""
-
-    key: str = field(default_factory=lambda: f"perdure:waker:{token_hex(8)}")
-    last_id: str = "0-0"
-
-
 class StreamReader:
-    """Reads over connections of its own. Safe to share between threads; opens nothing until the first call."""
+    """Reads without waiting, over connections of its own: none until the first call. Threads may share it."""
 
     def __init__(self, redis_url: str, *, name: str = "perdure-reader") -> None:
         self._calls = connect(redis_url, timeout_s=TIMEOUT_S, name=name)
-        # A blocking read must outlast its block; redis-py's own limit would end it as an error.
-        self._waits = connect(redis_url, timeout_s=LONGEST_BLOCK_S + 3, name=f"{name}-wait")
         self._circuit = Circuit(failures=(redis.ConnectionError, redis.TimeoutError, OSError))
 
     def position(self, run_id: str) -> Position:
@@ -85,7 +72,7 @@ class StreamReader:
         return [Position.parse(entries[0][0]) if entries else START for entries in answers]
 
     def read(self, run_id: str, after: Position, count: int = CHUNK) -> Batch:
-        """At most `count` events after `after`, without waiting. Raises: StreamUnavailable."""
+        """At most `count` events after `after`. Raises: StreamUnavailable."""
         if max(after.epoch, after.seq) > LARGEST:  # no stream was ever there, and the server would refuse the id
             return Batch((), self.position(run_id), truncated=True)
         key = stream_key(run_id)
@@ -118,69 +105,9 @@ class StreamReader:
 
         return _entries(self._guarded(lambda: self._circuit.call(ask)))
 
-    def wait(
-        self, places: Mapping[str, Position], *, block_s: float = LONGEST_BLOCK_S, waker: Waker | None = None
-    ) -> dict[str, Batch]:
-        """What comes after each run's place: at once if something is there, else as soon as something comes.
-
-        Answers only the runs that have something; none after `block_s` (at most 4 s), or when `waker` was rung.
-        Raises: StreamUnavailable.
-        """
-        streams: dict[Any, Any] = {stream_key(run_id): str(place) for run_id, place in places.items()}
-        if waker is not None:
-            streams[waker.key] = waker.last_id
-        block_ms = max(1, int(min(block_s, LONGEST_BLOCK_S) * 1000))
-        answer: Any = self._guarded(lambda: self._waits.xread(streams, count=CHUNK_LIVE, block=block_ms))
-        batches = {}
-        for key, found in answer or ():  # few of those that were asked for
-            if waker is not None and key == waker.key:
-                waker.last_id = found[-1][0]
-            else:
-                run_id = key.removeprefix(stream_key(""))
-                batches[run_id] = _follow(places[run_id], _entries(found))
-        return batches
-
-    def find_lost(self, places: Mapping[str, Position]) -> dict[str, Batch]:
-        """The runs whose stream no longer holds their place: gone, begun anew, or cut back by a restart.
-
-        A blocking read does not notice a stream whose ids are lower than before. Raises: StreamUnavailable.
-        """
-        lost = {}
-        for (run_id, place), end in zip(places.items(), self.positions(list(places)), strict=True):
-            if place != START and (end.epoch != place.epoch or end.seq < place.seq):
-                lost[run_id] = Batch((), end, truncated=True)
-        return lost
-
-    def tail(self, run_id: str, after: Position, *, going: Callable[[], bool] = lambda: True) -> Iterator[Batch]:
-        """All that comes after `after`, for as long as `going()`; asked at least every 4 s.
-
-        Raises: StreamUnavailable; call again with the position of the last batch.
-        """
-        batch = self.read(run_id, after)
-        while True:
-            if batch.entries or batch.truncated:
-                yield batch
-            if not going():
-                return
-            places = {run_id: batch.position}
-            found = self.wait(places) or self.find_lost(places)
-            batch = found.get(run_id) or Batch((), batch.position)
-
-    def ring(self, waker: Waker) -> None:
-        """Let the blocking read that has `waker` return. Raises: StreamUnavailable."""
-
-        def add() -> None:
-            with self._calls.pipeline(transaction=False) as pipe:
-                pipe.xadd(waker.key, {"w": "1"}, maxlen=1, approximate=False)
-                pipe.expire(waker.key, 60)
-                pipe.execute()
-
-        self._guarded(lambda: self._circuit.call(add))
-
     def close(self) -> None:
         """Close all connections."""
         self._calls.close()
-        self._waits.close()
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
@@ -207,11 +134,3 @@ def connect(url: str, *, timeout_s: float, name: str) -> redis.Redis:
 
 def _entries(found: Sequence[Any]) -> tuple[Entry, ...]:
     return tuple(Entry(Position.parse(entry_id), fields["e"]) for entry_id, fields in found)
-
-
-def _follow(place: Position, entries: tuple[Entry, ...]) -> Batch:
-    first, last = entries[0].position, entries[-1].position
-    follows = first.seq == place.seq + 1 and (first.epoch == place.epoch or place == START)
-    if follows and last.epoch == first.epoch:
-        return Batch(entries, last)
-    return Batch((), last, truncated=True)

@@ -132,35 +132,25 @@ class EventStream(StreamReader):
                     self._outbox.drop(run_id, 0)
             raise
         for (run_id, events, _), answer in zip(runs, answers, strict=True):
-            if isinstance(answer, Exception):  # such as a full server
+            if answer.startswith("!"):  # such as a full server
                 self._outbox.drop(run_id, len(events))
-                log.warning("Valkey refused events: %s", answer)
+                log.warning("Valkey refused events: %s", answer[1:])
             else:
                 self.appended += len(events)
 
-    def _send(self, client: redis.Redis, runs: list[tuple[str, list[Queued], bool]]) -> list[Any]:
-        calls = []
+    def _send(self, client: redis.Redis, runs: list[tuple[str, list[Queued], bool]]) -> list[str]:
+        keys = [stream_key(run_id) for run_id, _, _ in runs]
+        told: list[str | int] = [FINAL_TTL_S, OPEN_TTL_S]
         for run_id, events, lost in runs:
             kind = next((event.kind for event in reversed(events) if event.kind != "more"), "more")
             length = min(MAX_ALERTS, self._max_length) if run_id == ALERTS else self._max_length
-            settings = (kind, int(lost), length, FINAL_TTL_S, OPEN_TTL_S)
-            calls.append((1, stream_key(run_id), *settings, *(event.text for event in events)))
-        answers = self._call(client, calls)
-        if any(isinstance(answer, redis.exceptions.NoScriptError) for answer in answers):
-            # A server that is new or was restarted. What it refused for this it has refused for all, in order.
+            told += (kind, int(lost), length, len(events), *(event.text for event in events))
+        try:
+            answers: Any = client.evalsha(self._script_sha, len(keys), *keys, *told)
+        except redis.exceptions.NoScriptError:  # a server that is new or was restarted
             client.script_load(self._script)
-            answers = self._call(client, calls)
-        return answers
-
-    def _call(self, client: redis.Redis, calls: list[tuple[Any, ...]]) -> list[Any]:
-        with client.pipeline(transaction=False) as pipe:
-            for call in calls:
-                pipe.evalsha(self._script_sha, *call)
-            answers: list[Any] = pipe.execute(raise_on_error=False)
-        for answer in answers:
-            if isinstance(answer, redis.ConnectionError | redis.TimeoutError):
-                raise answer
-        return answers
+            answers = client.evalsha(self._script_sha, len(keys), *keys, *told)
+        return list(answers)
 
     def _tell_loss(self, run_id: str) -> bool:
         """Whether to begin a new epoch, so that readers notice that events were dropped and read the state.

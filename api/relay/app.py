@@ -22,6 +22,7 @@ from api.relay.sockets import add_sockets
 from api.relay.sse import events_blueprint
 from api.relay.states import States
 from api.security import allowed_origins, secure
+from messaging.live import LiveEvents
 from messaging.reading import StreamReader
 from orchestration.chat.reading import Conversations
 from orchestration.engine.queries import Queries
@@ -35,7 +36,7 @@ def create_relay(settings: Settings) -> Flask:
     """The app that holds open connections; it must run under gevent. Opens nothing until the first client comes."""
     threads = NativeThreads(DATABASE_THREADS)
     database = NativeDatabase(settings.database_url, name="perdure-relay")
-    hub = Hub(StreamReader(settings.redis_url, name="perdure-relay"))
+    hub = Hub(StreamReader(settings.redis_url, name="perdure-relay"), LiveEvents(settings.redis_url))
     conversations = Conversations(database)
     states = States(hub, Queries(database), conversations, threads)
     feeds = MessageFeeds(hub, conversations, threads)

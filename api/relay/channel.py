@@ -23,7 +23,7 @@ LOG = '{"type":"log"'
 
 
 class Channel:
-    """The end of one run's stream, advanced by the reader loop. `head` is None until the stream has been found."""
+    """The end of one run's stream, advanced by the listener. `head` is None until the stream has been found."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -53,7 +53,7 @@ class Channel:
             self._tell(altered=False)
 
     def extend(self, batch: Batch) -> None:
-        """Take what the reader loop read behind `head`."""
+        """Take what comes behind `head`."""
         if batch.truncated:
             self.begin(batch.position)
             return

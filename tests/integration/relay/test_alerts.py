@@ -111,22 +111,21 @@ def test_who_unsubscribed_or_never_asked_hears_nothing(relay, page, alerts, even
     assert one.heard == stranger.heard == []
 
 
-def test_the_stream_is_read_only_while_somebody_listens(world, relay, page, eventually):
-    def waiting() -> bool:
-        """Whether a read of the relay blocks on a stream: the server says how many keys are waited for."""
+def test_the_stream_is_followed_only_while_somebody_listens(world, relay, page, eventually):
+    def is_followed() -> bool:
         with redis.Redis.from_url(world.redis_url, decode_responses=True) as client:
-            return bool(client.info("clients")["total_blocking_keys"])
+            ((_, followers),) = client.pubsub_numsub(stream_key(ALERTS))
+            return bool(followers)
 
-    # Whatever was read for other tests ends with its block, at most 4 s.
-    eventually(lambda: not waiting(), timeout_s=15)
+    eventually(lambda: not is_followed())
     first, second = page(relay), page(relay)
-    assert not waiting()
+    assert not is_followed()
     first.subscribe()
     second.subscribe()
-    eventually(waiting)
+    eventually(is_followed)
     first.client.call("unsubscribe_alerts")
     second.client.disconnect()
-    eventually(lambda: not waiting(), timeout_s=15)
+    eventually(lambda: not is_followed())
 
 
 def test_a_place_that_the_stream_does_not_have_any_more_is_told(world, relay, page, alerts, eventually):
