@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpcore2
-import httpx2
-from openai import APIConnectionError, APIStatusError, OpenAI
-from openai import omit as left_out
 
 from orchestration.actions.outcomes import ActionCancelled
 from orchestration.models.answers import AnswerReader, EchoDropper, Malformed, SaidError
 from orchestration.models.failures import Failures
 from orchestration.models.port import Delta, ModelRequest
-from orchestration.models.wire import Wire
+from orchestration.models.wire import Answer, Connections, Wire
 from schemas.model_providers import ProviderSpec
 
 # How long to wait for what may follow an answer that has ended: its usage, and the end of the body, without which the
@@ -22,20 +20,29 @@ from schemas.model_providers import ProviderSpec
 TAIL_S = 2.0
 DRAIN_S = 0.25
 
+# So much of what a refusal says is read.
+MAX_REFUSAL_BYTES = 256 * 1024
+
 _BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError)
-_NOT_REACHED = (APIConnectionError, httpcore2.TimeoutException, *_BROKEN)
+_NOT_REACHED = (httpcore2.TimeoutException, *_BROKEN)
 
 
 class Asking:
     """One request. `wire.cut`, from any thread, ends it and its connection at once."""
 
     def __init__(
-        self, client: OpenAI, spec: ProviderSpec, request: ModelRequest, key: str | None, failures: Failures
+        self,
+        connections: Connections,
+        spec: ProviderSpec,
+        request: ModelRequest,
+        authorization: str,
+        failures: Failures,
     ) -> None:
-        self._client = client
+        """`authorization`: the header that says who asks; may be empty."""
+        self._connections = connections
         self._spec = spec
         self._request = request
-        self._key = key
+        self._authorization = authorization
         self._failures = failures
         self._reader = AnswerReader()
         self.wire = Wire()
@@ -44,9 +51,9 @@ class Asking:
         """The answer, as of `LanguageModel.stream`."""
         self.wire.end_within(self._spec.timeout_s)
         self.wire.expect_within(self._spec.first_token_s)
-        response = self._send()
+        answer = self._send()
         try:
-            for text in self._new(self._texts(response)):
+            for text in self._new(self._texts(answer)):
                 yield Delta(text, is_thinking=not text)
             last = self._reader.last()
             if last is None:
@@ -54,43 +61,48 @@ class Asking:
         finally:
             # Before the connection may be the next request's, which a late cut must not hit.
             self.wire.let_go()
-            response.close()
+            answer.close()
         yield last
 
-    def _send(self) -> httpx2.Response:
+    def _send(self) -> Answer:
         """The head of an answer that can be read."""
         try:
-            response = self._sent()
+            answer = self._sent()
         except _NOT_REACHED as error:
             # A kept connection that the provider closed at that moment: nothing was answered, and a new one may do.
-            if not (isinstance(_cause(error), _BROKEN) and self.wire.reused) or self.wire.is_cut:
+            if not (isinstance(error, _BROKEN) and self.wire.reused) or self.wire.is_cut:
                 raise self._not_reached(error) from None
             try:
-                response = self._sent()
+                answer = self._sent()
             except _NOT_REACHED as again:
                 raise self._not_reached(again) from None
-        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer)
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip()
         if kind in ("application/json", "text/html"):
-            response.close()
+            answer.close()
             raise self._failures.malformed(f"it is {kind} where a stream was asked for")
-        return response
+        return answer
 
-    def _sent(self) -> httpx2.Response:
-        headers: Any = {
-            "Authorization": f"Bearer {self._key}" if self._key else left_out,
-            "Accept-Encoding": "identity",  # each piece is to be read as it comes
-            "User-Agent": "perdure",
-        }
+    def _sent(self) -> Answer:
+        body = json.dumps(self._body(), separators=(",", ":")).encode()
+        with self.wire.in_use():
+            return self._connections.post("/chat/completions", body, self._authorization)
+
+    def _refused(self, answer: Answer) -> Exception:
+        said = b""
         try:
-            with self.wire.in_use():
-                entered = self._client.chat.completions.with_streaming_response.create(
-                    **self._body(), extra_headers=headers
-                ).__enter__()
-        except APIStatusError as error:
+            said = answer.beginning(MAX_REFUSAL_BYTES)
+        except _NOT_REACHED:  # its status says enough
             self._raise_if_cut()
-            raise self._failures.status(error.status_code, error.body, error.response.headers) from None
-        response: httpx2.Response = entered.http_response
-        return response
+        finally:
+            self.wire.let_go()
+            answer.close()
+        try:
+            body: object = json.loads(said)
+        except ValueError:
+            body = said.decode("utf-8", "replace")
+        return self._failures.status(answer.status, body, answer.headers)
 
     def _body(self) -> dict[str, Any]:
         request, spec = self._request, self._spec
@@ -113,12 +125,12 @@ class Asking:
             body[spec.limit_word] = parameters.pop("max_tokens")
         if spec.usage:
             body["stream_options"] = {"include_usage": True}
-        return body | parameters | ({"extra_body": extra} if extra else {})
+        return body | parameters | extra
 
-    def _texts(self, response: httpx2.Response) -> Iterator[str]:
+    def _texts(self, answer: Answer) -> Iterator[str]:
         """The pieces as they come, an empty one where it thinks. What goes wrong once it has ended does not matter."""
         try:
-            yield from self._read(response)
+            yield from self._read(answer)
         except Malformed as error:
             raise self._failures.malformed(str(error)) from None
         except SaidError as error:
@@ -132,10 +144,10 @@ class Asking:
             if self._reader.last() is None:
                 raise self._failures.cut_off("the connection was closed in its midst") from None
 
-    def _read(self, response: httpx2.Response) -> Iterator[str]:
+    def _read(self, answer: Answer) -> Iterator[str]:
         reader, wire = self._reader, self.wire
         has_thought = False
-        for data in response.stream:  # type: ignore[union-attr]  # ours is read by this thread, never by a loop
+        for data in answer.pieces():
             self._raise_if_cut()
             alive = False
             for text in reader.feed(data):
@@ -169,12 +181,11 @@ class Asking:
 
     def _not_reached(self, error: Exception) -> Exception:
         self._raise_if_cut()
-        cause = _cause(error)
-        if isinstance(cause, httpcore2.ConnectTimeout):
+        if isinstance(error, httpcore2.ConnectTimeout):
             return self._failures.timeout(f"no connection within {self._spec.connect_s:g} s")
-        if isinstance(cause, httpcore2.TimeoutException):
+        if isinstance(error, httpcore2.TimeoutException):
             return self._failures.timeout(self._too_long())
-        return self._failures.unreachable(str(cause) or type(cause).__name__)
+        return self._failures.unreachable(str(error) or type(error).__name__)
 
     def _too_long(self) -> str:
         spec = self._spec
@@ -183,8 +194,3 @@ class Asking:
         if self._reader.begun:
             return f"no further token within {spec.idle_s:g} s"
         return f"no token within {spec.first_token_s:g} s"
-
-
-def _cause(error: Exception) -> BaseException:
-    """What happened on the connection, whether or not the client wrapped it."""
-    return error.__cause__ or error if isinstance(error, APIConnectionError) else error

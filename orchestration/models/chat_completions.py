@@ -1,19 +1,20 @@
-"""Providers that speak OpenAI's chat completions over HTTP, through OpenAI's own client.
+"""Providers that speak OpenAI's chat completions over HTTP.
 
-The client makes the request; the answer is read from its bytes (`asking.py`, `answers.py`) over connections that can be
-cut (`wire.py`). It is imported by the first request: that takes a second, and most processes never ask a model.
+A request is one JSON document, and its answer is read from the bytes (`asking.py`, `answers.py`) over connections that
+can be cut (`wire.py`). OpenAI's own client would take 16 ms to make a request, and several times longer for each piece
+of an answer than reading it takes (docs/decisions/0037-providers-are-asked-over-bare-http.md).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from orchestration.actions.outcomes import Permanent
 from orchestration.models.failures import Failures
@@ -22,7 +23,7 @@ from orchestration.redaction import Redactor
 from schemas.model_providers import ProviderSpec
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from orchestration.models.wire import Connections
 
 
 class SecretOf(Protocol):
@@ -37,53 +38,39 @@ def no_secrets(name: str, *, host: str | None = None) -> str:
 
 
 class Endpoint:
-    """A provider in this process: its settings, and one client with its pool of connections, made at first use."""
+    """A provider in this process: its settings, and its pool of connections, made at first use."""
 
     def __init__(self, name: str, spec: ProviderSpec) -> None:
         self.name = name
         self.spec = spec
         self._lock = threading.Lock()
-        self._client: OpenAI | None = None
+        self._connections: Connections | None = None
         _endpoints.add(self)
 
-    def client(self) -> OpenAI:
-        """The client of this process. Any number of threads may use it at once."""
-        if self._client is None:
+    def connections(self) -> Connections:
+        """The pool of this process. Any number of threads may use it at once."""
+        if self._connections is None:
             with self._lock:
-                if self._client is None:
-                    self._client = self._made()
-        return self._client
+                if self._connections is None:
+                    from orchestration.models.wire import Connections
+
+                    self._connections = Connections(self.spec.base_url, self.spec.connect_s)
+        return self._connections
 
     def prepare(self) -> None:
-        """Import and make the client now."""
-        self.client()
+        """Import and make it now."""
+        self.connections()
 
     def close(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
 
     def begin_anew(self) -> None:
         """After a fork: the connections are the parent's, whose answers they carry, and a lock may never be freed."""
         self._lock = threading.Lock()
-        self._client = None
-
-    def _made(self) -> OpenAI:
-        import httpx2
-        from openai import OpenAI
-
-        from orchestration.models.wire import Transport
-
-        for chatty in ("openai", "httpx2", "httpcore2"):  # they log each request, and what is asked in it
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        return OpenAI(
-            base_url=self.spec.base_url,
-            api_key="sent with each request",
-            max_retries=0,  # ours are rows, which outlive the worker
-            timeout=httpx2.Timeout(None, connect=self.spec.connect_s),
-            http_client=httpx2.Client(transport=Transport(), trust_env=False, follow_redirects=False),
-        )
+        self._connections = None
 
 
 # A child that was forked while another thread made a client.
@@ -120,11 +107,21 @@ class KeyedEndpoint:
         """As of `LanguageModel`; ActionCancelled once it is closed. Its connection ends at once then."""
         spec = self.endpoint.spec
         key = self.secret_of(spec.secret, host=spec.host) if spec.secret else None
-        redactor = Redactor([secret for secret in (key, unquote(urlsplit(spec.base_url).password or "")) if secret])
+        url = urlsplit(spec.base_url)
+        redactor = Redactor([secret for secret in (key, unquote(url.password or "")) if secret])
         failures = Failures(f"{self.name}/{request.model}", redactor)
-        client = self.endpoint.client()
         from orchestration.models.asking import Asking
 
-        asking = Asking(client, spec, request, key, failures)
+        asking = Asking(self.endpoint.connections(), spec, request, _authorization(key, url), failures)
         on_close(asking.wire.cut)
         yield from asking.deltas()
+
+
+def _authorization(key: str | None, url: SplitResult) -> str:
+    """Who asks: by the key, else by the name and password of the URL."""
+    if key:
+        return f"Bearer {key}"
+    if url.username is None:
+        return ""
+    named = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return f"Basic {b64encode(named.encode()).decode()}"

@@ -1,32 +1,45 @@
 """The connections of providers: kept for the next request, cut from any thread, and ended by a deadline that moves.
 
-`httpcore2` holds the pool and speaks HTTP; here are the sockets below it. Imported by the first request only.
+`httpcore2` holds the pool and speaks HTTP; here are the sockets below it, and the bodies: an answer comes in hundreds
+of chunks, which would cost more to be taken apart by `h11` than to be understood. Imported by the first request only.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
+import re
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import httpcore2
-import httpx2
-from httpcore2 import SOCKET_OPTION, ConnectError, ConnectTimeout, NetworkBackend, NetworkStream, ReadError, ReadTimeout
+from httpcore2 import (
+    SOCKET_OPTION,
+    ConnectError,
+    ConnectTimeout,
+    NetworkBackend,
+    NetworkStream,
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+)
+
+from orchestration.models.chunks import BadChunk, ChunkReader
 
 KEPT_CONNECTIONS = 100
 KEPT_S = 30.0
 CUT_LOOK_S = 0.05
-
-# What goes out: nothing that the client adds of itself, about this machine or from variables meant for one provider.
-SENT_HEADERS = frozenset(
-    b"host connection user-agent authorization accept accept-encoding content-type content-length".split()
-)
+READ_BYTES = 16 * 1024
+LAST_CHUNK = b"0\r\n\r\n"
+_HEAD_END = re.compile(rb"\n\r?\n")
 
 _current = threading.local()
 
@@ -90,48 +103,100 @@ class Wire:
         return left if at_most is None else min(left, at_most)
 
 
-class Transport(httpx2.BaseTransport):
-    """A pool of connections for one provider; each request goes over the wire of its thread."""
+class Connections:
+    """A pool of connections to one provider; each request goes over the wire of its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str, connect_s: float) -> None:
+        """`connect_s`: seconds until a connection stands."""
+        parts = urlsplit(base_url)
+        host = parts.hostname or ""
+        address = host.encode() if host.isascii() else host.encode("idna")
+        self._origin = parts.scheme.encode(), address, parts.port
+        self._path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+        name = b"[%s]" % address if b":" in address else address
+        self._named = name if parts.port is None else b"%s:%d" % (name, parts.port)
+        self._connect_s = connect_s
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=httpcore2.default_ssl_context(),
             max_connections=None,
             max_keepalive_connections=KEPT_CONNECTIONS,
             keepalive_expiry=KEPT_S,
             network_backend=_Backend(),
         )
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and answer with a body that is read as it comes. Raises: what httpcore2 raises."""
-        url = request.url
-        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        sent = httpcore2.Request(
-            request.method,
-            target,
-            headers=[header for header in request.headers.raw if header[0].lower() in SENT_HEADERS],
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        answer = self._pool.handle_request(sent)
-        return httpx2.Response(
-            answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=answer.extensions
-        )
+    def post(self, path: str, body: bytes, authorization: str) -> Answer:
+        """Send a JSON document, and answer when the head of what comes has come. Raises: what httpcore2 raises."""
+        scheme, host, port = self._origin
+        headers = [
+            (b"Host", self._named),
+            (b"User-Agent", b"perdure"),
+            (b"Accept", b"text/event-stream, application/json"),
+            (b"Accept-Encoding", b"identity"),  # each piece is to be read as it comes
+            (b"Content-Type", b"application/json"),
+            (b"Content-Length", b"%d" % len(body)),
+        ]
+        if authorization:
+            headers.append((b"Authorization", authorization.encode()))
+        url = httpcore2.URL(scheme=scheme, host=host, port=port, target=(self._path + path).encode())
+        limits = {"timeout": {"connect": self._connect_s}}
+        request = httpcore2.Request(b"POST", url, headers=headers, content=body, extensions=limits)
+        return Answer(self._pool.handle_request(request))
 
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
 
 
-class _Body(httpx2.SyncByteStream):
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+class Answer:
+    """What a provider answers. `headers`: by their names in lower case; of several with one name the last."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._stream)
+    def __init__(self, answer: httpcore2.Response) -> None:
+        self.status = answer.status
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+        self._answer = answer
+        connection = answer.extensions["network_stream"]
+        assert isinstance(connection, _Stream)
+        self._connection = connection
+        connection.end_head()
+        codings = [value.strip().lower() for name, value in answer.headers if name.lower() == b"transfer-encoding"]
+        self._is_chunked = codings == [b"chunked"]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, as it comes. Raises: what httpcore2 raises."""
+        return self._chunks() if self._is_chunked else self._rest()
+
+    def beginning(self, most: int) -> bytes:
+        """So much of the body, at least where there is so much. Raises: what httpcore2 raises."""
+        found = b""
+        for piece in self.pieces():
+            found += piece
+            if len(found) >= most:
+                break
+        return found
 
     def close(self) -> None:
-        self._stream.close()
+        """Keep the connection if all was read, else close it."""
+        self._answer.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Read past httpcore2, to which it is told as an empty one once it has ended: so it keeps the connection."""
+        reader = ChunkReader()
+        while not reader.is_ended:
+            came = self._connection.read(READ_BYTES)
+            if not came:
+                raise RemoteProtocolError("the connection was closed before the body had ended")
+            try:
+                data = reader.feed(came)
+            except BadChunk as error:
+                raise RemoteProtocolError(str(error)) from None
+            if data:
+                yield data
+        self._connection.put_back(LAST_CHUNK + reader.rest)
+        yield from self._rest()
+
+    def _rest(self) -> Iterator[bytes]:
+        assert isinstance(self._answer.stream, Iterable)
+        yield from self._answer.stream
 
 
 class _Backend(NetworkBackend):
@@ -187,18 +252,42 @@ class _Stream(NetworkStream):
         self._wire = wire
         self._answered = False
         self._limit_s = 0.0
+        # What is to be read before the socket is, and how far a head has come: what follows it is not given with it.
+        self._ahead = b""
+        self._head: bytes | None = None
         wire.take(connection)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data, self._ahead = self._ahead or self._received(max_bytes), b""
+        if self._head is None:
+            return data
+        known = len(self._head)
+        self._head += data
+        end = _HEAD_END.search(self._head, max(0, known - 2))
+        if end is None:
+            return data
+        # Another may follow one that only informs.
+        self._head, self._ahead = b"", self._head[end.end() :]
+        return data[: len(data) - len(self._ahead)]
+
+    def end_head(self) -> None:
+        """What comes now is a body."""
+        self._head = None
+
+    def put_back(self, data: bytes) -> None:
+        """Have this read next."""
+        self._ahead = data + self._ahead
+
+    def _received(self, max_bytes: int) -> bytes:
         try:
             # Setting a limit is a system call, which gives the interpreter away to 200 other threads: so it is set for
             # many reads, which may then wait a tenth longer.
             left_s = self._wire.left_s()
             if not left_s <= self._limit_s <= left_s * 1.1:
                 self._limit_s = left_s * 1.05
-                self._socket.settimeout(self._limit_s)
+                _limit(self._socket, self._limit_s)
             data = self._socket.recv(max_bytes)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             raise ReadTimeout(str(error)) from None
         except OSError as error:
             raise ReadError(str(error)) from None
@@ -213,6 +302,7 @@ class _Stream(NetworkStream):
             self._wire = wire
             wire.take(self._socket)
             wire.reused = self._answered
+        self._head = b""
         try:
             self._limit_s = wire.left_s()
             self._socket.settimeout(self._limit_s)
@@ -253,6 +343,18 @@ class _Stream(NetworkStream):
             case "ssl_object":
                 return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
         return None
+
+
+def _limit(connection: socket.socket, seconds: float) -> None:
+    """Let reads end with an error after a time."""
+    if type(connection) is socket.socket and issubclass(socket.socket, _socket.socket):
+        # By the kernel: Python's own limit costs another system call, and another turn at the interpreter, a read.
+        connection.settimeout(None)
+        whole_s = int(seconds)
+        limit = struct.pack("@ll", whole_s, int((seconds - whole_s) * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    else:  # with TLS, or where greenlets take the place of threads
+        connection.settimeout(seconds)
 
 
 def _readable(connection: socket.socket) -> bool:
