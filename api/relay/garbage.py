@@ -8,8 +8,10 @@ import gevent
 
 from api.relay.greenlets import spawn_vital
 
-# Often, since what has come meanwhile is looked through in one go.
+# Often, since what has come meanwhile is looked through in one go; but not for a few: most go without being looked for.
 YOUNG_EVERY_S = 0.1
+YOUNG_AT_LEAST = 5_000
+YOUNG_AT_LEAST_EVERY = 20
 COUNT_EVERY_S = 60.0
 # What old garbage may come to before everything is looked through: half of what was there, and so many objects.
 GROWTH = 1.5
@@ -34,9 +36,10 @@ def _collect() -> None:
     looks = 0
     while True:
         gevent.sleep(YOUNG_EVERY_S)
-        gc.collect(1)
-        gc.freeze()
         looks += 1
+        if gc.get_count()[0] >= YOUNG_AT_LEAST or looks % YOUNG_AT_LEAST_EVERY == 0:
+            gc.collect(1)
+            gc.freeze()
         if looks * YOUNG_EVERY_S >= COUNT_EVERY_S:  # counting takes a while as well
             looks = 0
             if gc.get_freeze_count() > most:

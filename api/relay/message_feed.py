@@ -70,6 +70,7 @@ class MessageFeed:
         self._error: UnknownMessage | StoreUnavailable | None = None
         self._key = ""
         self._is_whole = False
+        self._step_ended = False
         # Sequence numbers of the events behind `_began`, and the offsets from which they changed the text.
         self._began: Position | None = None
         self._marks: deque[tuple[int, int]] = deque(maxlen=KEPT_MARKS)
@@ -188,6 +189,8 @@ class MessageFeed:
                 if self.is_ended or isinstance(self._error, UnknownMessage):
                     return
                 heard = self._follow(channel, place, quiet_s if self._is_whole else GAP_S)
+                if self._step_ended and self._look_at_end(channel):
+                    return
                 quiet_s = LOOK_AGAIN_S if heard else min(LOOK_AT_MOST_S, quiet_s * 1.5)
                 if not self._is_whole:  # events that cannot be joined to anything must not be as many looks
                     gevent.sleep(max(0.0, looked_at + GAP_S - monotonic()))
@@ -204,6 +207,16 @@ class MessageFeed:
             return None
         self._error = None
         return stored
+
+    def _look_at_end(self, channel: Channel) -> bool:
+        """Read what is stored after the step has ended, which is all there is to say. False: it goes on."""
+        self._step_ended = False
+        place = channel.head
+        stored = self._read()
+        if stored is None or stored["status"] == MessageStatus.WRITING:
+            return False
+        self._end(stored, place)
+        return True
 
     def _look(self, run_id: str) -> Position | None:
         """Read the end of the stream and then what is stored; answers the place to go on from."""
@@ -298,7 +311,8 @@ class MessageFeed:
                 if self._message is not None:
                     self._message |= {"step": shown, "attempt": event["attempt"]}
                 self.text.tell("step", _json(shown))
-                return not StepStatus(event["status"]).is_ended
+                self._step_ended = StepStatus(event["status"]).is_ended
+                return not self._step_ended
             case EventType.PROGRESS:
                 step = (self._message or {}).get("step")
                 if step is not None and event["attempt"] == step["attempt"]:

@@ -21,7 +21,7 @@ def gone(found, timeout_s=10):
         while found() is not None:
             gevent.sleep(0.01)
 
-garbage.YOUNG_EVERY_S, garbage.COUNT_EVERY_S = 0.05, 0.1
+garbage.YOUNG_EVERY_S, garbage.YOUNG_AT_LEAST_EVERY, garbage.COUNT_EVERY_S = 0.05, 1, 0.1
 garbage.collect_in_short_pauses()
 assert not gc.isenabled()
 
