@@ -18,7 +18,7 @@ from flask import Response
 from api.refusal import Refusal
 from api.services import current_services
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
-from orchestration.chat.chats import new_id
+from orchestration.chat.exchanges import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
 from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.chat.reading_ahead import BEAT_S, FIRST_S, ReadAhead

@@ -19,7 +19,7 @@ from api.relay.openai_answers import chunk_of, completion_of, finish_reason, usa
 from api.relay.openai_streams import BEAT, DONE
 from api.relay.problems import error_body
 from orchestration.actions.outcomes import ActionCancelled, Permanent, Retryable
-from orchestration.chat.chats import new_id
+from orchestration.chat.exchanges import new_id
 from orchestration.chat.filters import FilterChain, passed_filters
 from orchestration.chat.plain import ReadSecrets, stream_filtered
 from orchestration.chat.reading_ahead import BEAT_S, FIRST_S, ReadAhead

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-import psycopg2
-
+from orchestration.chat.exchanges import Exchanges, answer_of, new_id, rows_of
 from orchestration.chat.filters import check_filters, passed_filters
+from orchestration.chat.ground import instructions_of, said_before, said_up_to
 from orchestration.chat.plans import Plan, plan_answer, plan_battle, plan_mixture
 from orchestration.core.storable import storable, storable_text
-from orchestration.engine.planning import fingerprint
-from orchestration.engine.starts import Companion, Refused, StartedRun, Starts
-from orchestration.errors import IllegalControl, InvalidChat, RunExists, TooLarge, UnknownConversation, UnknownMessage
+from orchestration.engine.starts import Starts
+from orchestration.errors import IllegalControl, InvalidChat, UnknownConversation, UnknownMessage
 from orchestration.ports import Actor, EventSink
 from orchestration.store.database import Database, as_jsonb
 from schemas.chat import (
-    MAX_CONTEXT_MESSAGES,
     ChatAnswer,
     ChatContext,
     ChatModel,
@@ -31,23 +27,12 @@ from schemas.chat import (
     ModelParameters,
     RegenerateRequest,
 )
-from schemas.events import NoticeEvent
 from schemas.json import JsonObject
 
-AGENT_MIXING = "agent_mixing"
 TITLE_LENGTH = 80
 # As much as all that a model is told.
 SETTINGS_BYTES = 256 * 1024
 CheckModel = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Said:
-    """Where an exchange begins: what came before it, what its first new message follows, and what holds there."""
-
-    messages: tuple[ContextMessage, ...]
-    parent: str | None
-    settings: ConversationSettings = field(default_factory=ConversationSettings)
 
 
 class Chats:
@@ -68,8 +53,7 @@ class Chats:
         filters: Sequence[str] = (),
     ) -> None:
         self.database = database
-        self.starts = starts
-        self.events = events
+        self.exchanges = Exchanges(database, starts, events)
         self.check_model = check_model
         self.mixtures = mixtures
         self.default_model = default_model
@@ -82,8 +66,8 @@ class Chats:
         TooLarge.
         """
         text = _checked_text(asked.message.text)
-        said = self._before(asked)
-        instructions = _instructions(asked.system, said.messages)
+        said = said_before(self.database, asked)
+        instructions = instructions_of(asked.system, said.messages)
         settings = _storable(asked.settings) or said.settings
         said_now = ContextMessage(role=ChatRole.USER, content=text)
         context = ChatContext(
@@ -105,7 +89,7 @@ class Chats:
             parent = new_id("msg")
             rows.append({"id": parent, "part": "message", "role": "system", "text": instructions[0].content})
         rows.append({"id": question, "parent": parent, "part": "message", "role": "user", "text": text})
-        answers, written, battle = _written(plan, question, battle=contenders is not None)
+        answers, written, battle = rows_of(plan, question, battle=contenders is not None)
         conversation: JsonObject = {"id": asked.id, "title": title}
         if asked.settings is not None:
             conversation["settings"] = _kept(settings)
@@ -114,10 +98,10 @@ class Chats:
             document["battle"] = {"id": battle, "models": contenders, "messages": answers}
         # Not the whole context: what is said elsewhere in between makes the same request no other.
         body = [asked.id, text, asked.model_dump(mode="json", exclude={"message"})]
-        started = self._start(plan, actor, document, key=f"chat:{sent}" if sent else None, body=body)
+        started = self.exchanges.start(plan, actor, document, key=f"chat:{sent}" if sent else None, body=body)
         if not started.created:
-            return self._answered(started.run_id, asked.id, question)
-        return _answer(started.run_id, asked.id, question, answers, battle)
+            return self.exchanges.answered(started.run_id, asked.id, question)
+        return answer_of(started.run_id, asked.id, question, answers, battle)
 
     def regenerate(self, message_id: str, asked: RegenerateRequest, actor: Actor) -> ChatAnswer:
         """Write another answer beside one that is there, by the settings of the conversation as they are now.
@@ -138,7 +122,7 @@ class Chats:
             "FROM runs r JOIN run_documents d ON d.run_id = r.id WHERE r.public_id = %s",
             old["run_id"],
         )
-        ground = self._branch(old["conversation_id"], old["parent"])
+        ground = said_up_to(self.database, old["conversation_id"], old["parent"])
         branch, settings = ground.messages, ground.settings
         kept = ChatContext.model_validate(before["request"]) if before else None
         said = any(m.role is ChatRole.SYSTEM for m in branch)
@@ -155,10 +139,12 @@ class Chats:
             mixture = Mixture.model_validate(before["chat"]["mixture"])
         model = asked.chatModel or (None if mixture or old["model"] is None else _as_model(old["model"]))
         plan = self._plan(model, mixture, None, context, title_of(branch[-1].content))
-        answers, written, _ = _written(plan, old["parent"], battle=False)
+        answers, written, _ = rows_of(plan, old["parent"], battle=False)
         conversation = {"id": old["conversation_id"], "title": plan.workflow.name} if old["conversation_id"] else None
-        started = self._start(plan, actor, {"conversation": conversation, "messages": written}, key=None, body=None)
-        return _answer(started.run_id, old["conversation_id"] or "", old["parent"], answers, None)
+        started = self.exchanges.start(
+            plan, actor, {"conversation": conversation, "messages": written}, key=None, body=None
+        )
+        return answer_of(started.run_id, old["conversation_id"] or "", old["parent"], answers, None)
 
     def complete(self, context: ChatContext, model: str, actor: Actor, *, mixture: Mixture | None = None) -> ChatAnswer:
         """Answer messages that belong to no conversation, as programs ask.
@@ -168,9 +154,9 @@ class Chats:
         last = next((m.content for m in reversed(context.messages) if m.role is ChatRole.USER), "")
         context = context.model_copy(update={"filters": passed_filters(self.filters, context.filters)})
         plan = self._plan(_as_model(model), mixture, None, context, title_of(last))
-        answers, written, _ = _written(plan, None, battle=False)
-        started = self._start(plan, actor, {"conversation": None, "messages": written}, key=None, body=None)
-        return _answer(started.run_id, "", "", answers, None)
+        answers, written, _ = rows_of(plan, None, battle=False)
+        started = self.exchanges.start(plan, actor, {"conversation": None, "messages": written}, key=None, body=None)
+        return answer_of(started.run_id, "", "", answers, None)
 
     def change(self, conversation: str, asked: ConversationChange) -> None:
         """Rename a conversation, read another branch of it, or have its answers written by other settings.
@@ -226,81 +212,6 @@ class Chats:
             return plan_mixture(context, mixture, title)
         return plan_answer(context, name, title)
 
-    def _before(self, asked: ChatRequest) -> Said:
-        """What was said before, up to the message that the new one follows."""
-        if asked.says_parent and asked.parent is None:
-            found = self.database.call("SELECT settings FROM conversations WHERE public_id = %s", asked.id)
-            return Said((), None, _settings(found))
-        ground = self.database.call("SELECT read_ground(%s, %s, %s)", asked.id, asked.parent, MAX_CONTEXT_MESSAGES - 2)
-        branch = ground["branch"]
-        if branch is None:
-            if asked.parent is not None:
-                raise UnknownMessage(
-                    f"the conversation has no message {asked.parent!r}",
-                    where="/parent",
-                    mend="read the conversation, and name one of its messages",
-                )
-            return Said((), None)
-        return Said(_as_context(branch), branch[-1]["id"] if branch else None, _settings(ground["settings"]))
-
-    def _branch(self, conversation: str | None, message: str) -> Said:
-        ground = self.database.call("SELECT read_ground(%s, %s, %s)", conversation, message, MAX_CONTEXT_MESSAGES - 1)
-        if not ground["branch"]:
-            raise UnknownConversation("the conversation is not there any more", where="/message")
-        return Said(_as_context(ground["branch"]), message, _settings(ground["settings"]))
-
-    def _start(
-        self, plan: Plan, actor: Actor, document: JsonObject, *, key: str | None, body: Sequence[object] | None
-    ) -> StartedRun:
-        try:
-            planned = self.starts.plan(
-                plan.workflow, actor, body={"chat": fingerprint(list(body))} if body is not None else None
-            )
-        except TooLarge as error:
-            raise TooLarge(
-                f"the conversation up to here is more than a model can be told at once: {error.message}",
-                where="/message",
-                mend="say less, follow an earlier message as its parent, or begin a new conversation",
-            ) from error
-        try:
-            started = self.starts.start(
-                [planned], actor, idempotency_key=key, companion=Companion("start_chat", document)
-            )[0]
-        except Refused as refused:
-            raise UnknownMessage(
-                f"the conversation has no message {refused.answer.get('parent')!r}",
-                where="/parent",
-                mend="read the conversation, and name one of its messages",
-            ) from refused
-        except (psycopg2.IntegrityError, RunExists) as error:
-            raise RunExists(
-                "a message with this id is there already", where="/message/id", mend="use a new id for a new message"
-            ) from error
-        if started.created:
-            self._tell_of_mixture(started.run_id, plan)
-        return started
-
-    def _tell_of_mixture(self, run_id: str, plan: Plan) -> None:
-        agents = sum(one.is_proposal for one in plan.writes)
-        if agents:
-            message = f"{agents} agent{'' if agents == 1 else 's'} will be asked"
-            self.events.publish(run_id, [NoticeEvent(notice=AGENT_MIXING, message=message)])
-
-    def _answered(self, run_id: str, conversation: str, question: str) -> ChatAnswer:
-        """What an earlier request with the same ids was answered. Raises: RunExists when that is gone."""
-        rows = self.database.rows(
-            "SELECT public_id, battle FROM messages "
-            "WHERE public_run = %s AND part = 'message' AND role = 'assistant' ORDER BY id",
-            run_id,
-        )
-        if not rows:
-            raise RunExists(
-                "a message with this id was said in a conversation that was deleted",
-                where="/message/id",
-                mend="use a new id for a new message",
-            )
-        return _answer(run_id, conversation, question, [row[0] for row in rows], rows[0][1])
-
 
 def _no_conversation(conversation: str) -> UnknownConversation:
     return UnknownConversation(
@@ -314,25 +225,10 @@ def title_of(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
-def new_id(kind: str) -> str:
-    """An id that nobody has, which sorts by time: `msg_1763700000000_9f3c...`."""
-    return f"{kind}_{time.time_ns() // 1_000_000}_{secrets.token_hex(8)}"
-
-
 def _checked_text(text: str) -> str:
     if not text.strip():
         raise InvalidChat("the message is empty", where="/message/parts", mend="say something")
     return storable_text(text, len(text))
-
-
-def _instructions(system: str | None, before: tuple[ContextMessage, ...]) -> tuple[ContextMessage, ...]:
-    if not system or any(message.role is ChatRole.SYSTEM for message in before):
-        return ()
-    return (ContextMessage(role=ChatRole.SYSTEM, content=storable_text(system, len(system))),)
-
-
-def _settings(kept: JsonObject | None) -> ConversationSettings:
-    return ConversationSettings.model_validate(kept or {})
 
 
 def _storable(settings: ConversationSettings | None) -> ConversationSettings | None:
@@ -345,49 +241,6 @@ def _kept(settings: ConversationSettings) -> JsonObject:
     return settings.model_dump(mode="json", exclude_unset=True)
 
 
-def _as_context(branch: list[JsonObject]) -> tuple[ContextMessage, ...]:
-    """A branch as a model is told it. Answers that came to nothing are left out."""
-    return tuple(
-        ContextMessage(role=ChatRole(one["role"]), content=one["text"])
-        for one in branch
-        if one["text"] or one["role"] != ChatRole.ASSISTANT
-    )
-
-
 def _as_model(name: str) -> ChatModel:
     provider, _, model = name.partition("/")
     return ChatModel(provider=provider, model=model)
-
-
-def _written(plan: Plan, parent: str | None, *, battle: bool) -> tuple[list[str], list[JsonObject], str | None]:
-    """Ids of the answers, rows of all that is written, and the battle's id if it is one."""
-    battle_id = new_id("battle") if battle else None
-    rows: list[JsonObject] = []
-    answers: list[str] = []
-    for one in plan.writes:
-        own = new_id("msg")
-        if not one.is_proposal:
-            answers.append(own)
-        rows.append(
-            {
-                "id": own,
-                "parent": answers[0] if one.is_proposal else parent,
-                "part": "proposal" if one.is_proposal else "message",
-                "role": "assistant",
-                "model": one.model,
-                "position": one.position,
-                "battle": battle_id,
-            }
-        )
-    return answers, rows, battle_id
-
-
-def _answer(run_id: str, conversation: str, question: str, answers: list[str], battle: str | None) -> ChatAnswer:
-    return ChatAnswer(
-        id=answers[0] if answers else "",
-        taskId=run_id,
-        conversation_id=conversation,
-        message_id=question,
-        answers=tuple(answers),
-        battle=battle,
-    )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bench.explained import Explained, nodes
-from orchestration.chat.chats import Said
+from orchestration.chat import chats
+from orchestration.chat.ground import Said
 from orchestration.errors import IllegalControl, RunExists, TooLarge, UnknownConversation, UnknownMessage
 from schemas.chat import ConversationChange, RegenerateRequest, Vote
 from tests.support.chat_engine import Talk, said_in
@@ -48,8 +49,8 @@ def test_an_unknown_parent_starts_no_run(talk: Talk) -> None:
 def test_a_parent_that_goes_while_the_message_is_on_its_way_starts_no_run(talk: Talk, monkeypatch) -> None:
     """What is looked at before is looked at again in the transaction that starts the run."""
     first = talk.say()
-    before = talk.chats._before
-    monkeypatch.setattr(talk.chats, "_before", lambda asked: (before(asked), talk.chats.delete("talk"))[0])
+    before = chats.said_before
+    monkeypatch.setattr(chats, "said_before", lambda *of: (before(*of), talk.chats.delete("talk"))[0])
     with pytest.raises(UnknownMessage):
         talk.say("More", parent=first.id)
     assert talk.counts() == {"runs": 1, "conversations": 0, "messages": 0, "battles": 0}
@@ -62,7 +63,7 @@ def test_a_proposal_is_no_message_that_another_one_can_follow(talk: Talk, monkey
         talk.say("More", parent=proposal)
     assert caught.value.where == "/parent"
     # Nor in the transaction that starts the run, which looks again.
-    monkeypatch.setattr(talk.chats, "_before", lambda asked: Said((), proposal))
+    monkeypatch.setattr(chats, "said_before", lambda *_: Said((), proposal))
     with pytest.raises(UnknownMessage):
         talk.say("More", parent=proposal)
     assert talk.counts()["runs"] == 1
