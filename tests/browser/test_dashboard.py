@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -248,10 +249,22 @@ SEEN = """(name) => {
 }"""
 
 
+def open_where_alerts_are_told(page: Page, path: str) -> None:
+    """Open a page that shows no sign of it, and wait until the relay has said that it tells of alerts there."""
+    heard: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(str(frame))))
+    page.goto(path)
+    expect(page.get_by_role("link", name="Alerts")).to_be_visible()
+    deadline = time.monotonic() + 20
+    while not any('"live":true' in frame for frame in heard):
+        assert time.monotonic() < deadline, heard
+        page.wait_for_timeout(20)  # lets Playwright hear
+
+
 def test_an_alert_is_on_open_pages_before_they_would_ask(site: Site, visit: Visit, agent: Agent) -> None:
-    alerts, elsewhere = visit("/alerts"), visit("/runs")
+    alerts, elsewhere = visit("/alerts"), visit("about:blank")
     expect(alerts.locator(".connection")).to_have_text("Live")
-    expect(elsewhere.get_by_role("link", name="Alerts")).to_be_visible()
+    open_where_alerts_are_told(elsewhere, "/runs")
     alerts.evaluate(SEEN, "agent-of-news")
     run_id = open_breaker(site, agent, "agent-of-news")
     expect(alerts.locator(".alert-row", has_text="agent-of-news")).to_be_visible(timeout=60_000)
