@@ -44,14 +44,14 @@ lint: setup
 	@sh scripts/web.sh --check
 
 # In the order of tests/conftest.py: the files that take long first.
-TWO_AT_ONCE = -n 2 --dist loadfile --no-loadscope-reorder
+AT_ONCE = -n 3 --dist loadfile --no-loadscope-reorder
 
 test: lint
 	@sh scripts/browser.sh
 	@sh scripts/test.sh
 
 test-fast: setup
-	$(PY) -m pytest tests -q $(TWO_AT_ONCE) -m 'not fault and not slow'
+	$(PY) -m pytest tests -q $(AT_ONCE) -m 'not fault and not slow'
 
 bench: setup
 	@sh bench/peers/setup.sh

@@ -13,11 +13,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import hypothesis
 import pytest
 import redis
+from xdist.scheduler import LoadFileScheduling
 
 from cli.servers import EmbeddedPostgres, EmbeddedValkey
 from cli.servers.postgres import create_database, drop_database
@@ -31,21 +32,44 @@ hypothesis.settings.load_profile("perdure")
 
 TEMPLATE = "migrated"
 BROWSER = Path(__file__).parent / "browser"
+WITH_BROWSER = 2
+# What a test that is marked as slow takes, unless its mark says how many seconds.
+USUALLY_S = 5
 T = TypeVar("T")
 
 _database_numbers = itertools.cycle(range(1, DATABASES))
 
 
+class BrowsersApart(LoadFileScheduling):
+    """Files in their order, but those with a browser in few processes, where they share a stack and a browser."""
+
+    def _assign_work_unit(self, node: Any) -> None:
+        has_browser = node in self.nodes[:WITH_BROWSER]
+        suits = (scope for scope in self.workqueue if scope.startswith("tests/browser/") == has_browser)
+        if (first := next(suits, None)) is not None:
+            self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowsersApart | None:
+    """What gives files to processes, where each file is to stay in one: `--dist loadfile`."""
+    return BrowsersApart(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Among several processes, files that kill and wait begin first: begun last, one would go on alone at the end.
 
-    Before them those with a browser, one after the other: in each process they share a stack, which ends with the last.
+    Those with a browser stay together: they share a stack, which ends with the last.
     Needs `--no-loadscope-reorder`; otherwise xdist begins with the files that have the most tests, which are the quick.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
-        marks = ("fault", "slow")
-        slow = Counter(item.path for item in items if any(map(item.get_closest_marker, marks)))
-        items.sort(key=lambda item: (BROWSER not in item.path.parents, -slow[item.path]))
+        seconds: Counter[Path] = Counter()
+        for item in items:
+            slow = item.get_closest_marker("slow")
+            usual = USUALLY_S if slow or item.get_closest_marker("fault") else 0
+            seconds[item.path] += slow.args[0] if slow and slow.args else usual
+        items.sort(key=lambda item: (BROWSER not in item.path.parents, -seconds[item.path]))
 
 
 class Eventually(Protocol):
@@ -151,7 +175,7 @@ def migrated_template(postgres_server: EmbeddedPostgres) -> str:
 
 def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    create_database(server.url, name, template)
+    create_database(server.url, name, template, by_files=True)
     yield server.url_of(name)
     drop_database(server.url, name)
 

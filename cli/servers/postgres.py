@@ -138,13 +138,18 @@ class EmbeddedPostgres(EmbeddedServer):
         pid_file.unlink(missing_ok=True)
 
 
-def create_database(url: str, name: str, template: str = "template1") -> None:
-    """Create a database on the server of `url`, as a copy of `template`. One that exists is left as it is."""
+def create_database(url: str, name: str, template: str = "template1", *, by_files: bool = False) -> None:
+    """Create a database on the server of `url`, as a copy of `template`. One that exists is left as it is.
+
+    `by_files` copies files between two checkpoints, which costs half as much where nothing is synchronised to a disk.
+    """
     with contextlib.closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         with contextlib.suppress(psycopg2.errors.DuplicateDatabase):
             connection.cursor().execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
+                    sql.Identifier(name), sql.Identifier(template), sql.SQL("FILE_COPY" if by_files else "WAL_LOG")
+                )
             )
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Eventually
 from tests.integration.cli_commands.conftest import PERDURE
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(20), pytest.mark.timeout(300)]
 
 
 def begin(directory: Path, *arguments: str) -> subprocess.Popen[str]:

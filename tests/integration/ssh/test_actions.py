@@ -51,7 +51,7 @@ def venv(sandbox: SandboxHost) -> str:
     return "~/shared venv"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_the_demo_workflow_runs_from_its_first_step_to_its_last(
     tmp_path: Path, real_home: tuple[Path, dict[str, tuple[int, int]]]
 ):

@@ -13,7 +13,7 @@ from messaging.process_figures import ProcessFigures
 from tests.conftest import Eventually
 from tests.support.workers import Fleet
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(20)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.workers import Fleet, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(100), pytest.mark.timeout(300)]
 
 WORKERS = 4
 PER_S = 10
