@@ -214,6 +214,18 @@ def test_a_message_that_was_not_sent_stays_and_is_sent_once(site: Site, page: Pa
     expect(page.get_by_role("navigation", name="Conversations").get_by_role("link", name=said)).to_have_count(1)
 
 
+def test_what_was_pasted_at_length_is_folded_until_one_wants_it_whole(page: Page) -> None:
+    begin(page, "\n".join(unique(f"line {number}") for number in range(200)), "demo/fast")
+    question = page.get_by_role("article", name="admin said")
+    words = question.locator(".question-text")
+    height = "(words) => words.getBoundingClientRect().height"
+    assert words.evaluate(height) <= 300
+    question.get_by_role("button", name="Show all").click()
+    assert words.evaluate(height) > 3000
+    question.get_by_role("button", name="Show less").click()
+    assert words.evaluate(height) <= 300
+
+
 def test_a_draft_is_kept_where_it_was_begun(page: Page) -> None:
     begin(page, unique("With a draft"), "demo/fast")
     expect(answer(page)).to_have_attribute("data-status", "completed")

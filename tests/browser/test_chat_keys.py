@@ -62,10 +62,11 @@ def test_escape_stops_what_is_written_wherever_the_focus_is(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(field).not_to_be_focused()
     page.keyboard.press("r")
+    expect(answer(page)).to_contain_text("2 of 2")
+    expect(answer(page)).to_have_attribute("data-status", "writing")
     grows(page)
     page.keyboard.press("Escape")
     expect(answer(page)).to_have_attribute("data-status", "stopped")
-    expect(answer(page)).to_contain_text("2 of 2")
 
 
 def test_an_example_is_a_beginning(page: Page) -> None:

@@ -129,7 +129,7 @@ export function Composer({ draft, models, asked, choose, send, sending, hold, st
           ><SettingsIcon />{set.length > 0 && <span class="composer-set">{set.length}<span class="sr-only"> set</span></span>}</button>
           <span class={hold === null ? "composer-hint" : "composer-hint composer-held"}>{hold ?? (reason !== null && role === null && none === null ? reason : <><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line</>)}</span>
           {hold !== null ? (
-            <button type="button" class="button primary composer-send" disabled={role !== null || stop === null} title={role ?? "Stop writing; what is written by then is kept"} aria-label="Stop writing" aria-keyshortcuts="s" onClick={() => stop?.()}><StopIcon /></button>
+            <button type="button" class="button primary composer-send" disabled={role !== null || stop === null} title={role ?? "Stop writing; what is written by then is kept"} aria-label="Stop writing" aria-keyshortcuts="s Escape" onClick={() => stop?.()}><StopIcon /></button>
           ) : (
             <button type="submit" class="button primary composer-send" disabled={off} title={reason ?? undefined} aria-label={busy ? "Sending" : "Send"}><SendIcon /></button>
           )}

@@ -1,13 +1,17 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { exactTime, minuteTime, shortTime } from "../format/times";
 import { Copy } from "../parts/Copy";
 import { messageOf } from "../parts/Failed";
-import { whyNotOperator } from "../session";
+import { me, whyNotOperator } from "../session";
 import { Branches } from "./Branches";
 import { coarse } from "./coarse";
 import { EditIcon } from "./icons";
 import { sentence } from "./states";
 import type { Place, Tree } from "./tree";
+
+const LONG_CHARACTERS = 2000;
+const LONG_LINES = 20;
 
 export interface QuestionProps {
   place: Place;
@@ -23,11 +27,15 @@ export interface QuestionProps {
 export function Question({ place, tree, show, edit, editing, setEditing }: QuestionProps) {
   const { message } = place;
   const whyNot = whyNotOperator.value;
+  const [whole, setWhole] = useState(false);
+  const long = isLong(message.text);
   if (editing) return <Editing text={message.text} cancel={() => setEditing(false)} save={(text) => edit(text).then(() => setEditing(false))} />;
   return (
     <article class="question" aria-label={`${message.created_by} said`} data-message={message.id}>
-      <div class="question-text">{message.text}</div>
+      <div class={long && !whole ? "question-text question-folded" : "question-text"}>{message.text}</div>
       <div class="chat-tools question-tools">
+        <span class="question-by" title={exactTime(message.created_at)}>{message.created_by === me.value?.name ? "" : `${message.created_by}, `}{saidAt(message.created_at)}</span>
+        {long && <button type="button" class="button plain chat-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>{whole ? "Show less" : "Show all"}</button>}
         <Branches place={place} tree={tree} show={show} />
         <Copy text={() => message.text} className="button plain chat-small" />
         <button type="button" class="button plain chat-small" disabled={whyNot !== null} title={whyNot ?? "Say it in other words, as a branch of its own"} onClick={() => setEditing(true)}><EditIcon />Edit</button>
@@ -35,6 +43,11 @@ export function Question({ place, tree, show, edit, editing, setEditing }: Quest
     </article>
   );
 }
+
+/** What was pasted whole would push away what was answered to it. */
+const isLong = (text: string): boolean => text.length > LONG_CHARACTERS || text.split("\n", LONG_LINES + 1).length > LONG_LINES;
+
+const saidAt = (at: string): string => (new Date(at).toDateString() === new Date().toDateString() ? minuteTime(at) : shortTime(at, Date.now()));
 
 function Editing({ text, cancel, save }: { text: string; cancel: () => void; save: (text: string) => Promise<void> }) {
   const field = useRef<HTMLTextAreaElement>(null);
