@@ -33,7 +33,7 @@ NEW_EPOCH_EVERY_S = 2.0
 # trip to the server costs as much as the events of several steps, and is taken from the process that runs them.
 GATHER_S = 0.005
 MANY_EVENTS = 10
-GATHER_MANY_S = 0.02
+GATHER_MANY_S = 0.01
 
 
 class EventStream(StreamReader):

@@ -60,7 +60,7 @@ class MessageFeed:
         self.text = MessageText()
         self.position: Position | None = None
         self.is_ended = False
-        # Set once and then replaced, like a channel's.
+        # Set once and then replaced, like a channel's; at least every few seconds, also where nothing changed.
         self.changed = Event()
         self._run_id = run_id
         self._hub = hub

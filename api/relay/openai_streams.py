@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from time import monotonic
 
 from api.relay.admission import Member
 from api.relay.message_feed import MessageFeed
@@ -62,6 +63,7 @@ class Steady:
 
         Raises: Replaced; UnknownMessage when the message was deleted.
         """
+        beat_at = monotonic() + HEARTBEAT_S
         while not self._member.is_gone:
             changed, is_ended = self.feed.changed, self.feed.is_ended
             self.feed.check_there()
@@ -70,14 +72,18 @@ class Steady:
                 if text.startswith(self.sent):
                     piece, self.sent = text[len(self.sent) :], text
                     yield piece
+                    beat_at = monotonic() + HEARTBEAT_S
                     continue
                 # Shorter for now: the next attempt may say the same again, or not.
                 if is_ended or not self.sent.startswith(text):
                     raise Replaced
             if is_ended:
                 return
-            if not changed.wait(HEARTBEAT_S):
+            # Without a limit, which would cost as much as all else here: a feed tells every few seconds in any case.
+            changed.wait()
+            if monotonic() >= beat_at:
                 yield None
+                beat_at = monotonic() + HEARTBEAT_S
 
 
 def stream_completion(feed: MessageFeed, member: Member, model: str, *, with_usage: bool) -> Iterator[str]:
