@@ -33,8 +33,8 @@ export interface ComposerProps {
   /** Says in other words what one said last; null when one said nothing yet. */
   editLast: (() => void) | null;
   settings: Settings;
-  /** The instructions that the conversation began with, which are no settings; empty: none. */
-  began: string;
+  /** The instructions that the conversation began with, which are no settings; empty: none; null: they are not read yet. */
+  began: string | null;
   /** Resolves when the settings are kept; rejects with why not. */
   keep: (settings: Settings) => Promise<void>;
   field: RefObject<HTMLTextAreaElement | null>;

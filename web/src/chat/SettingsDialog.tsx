@@ -9,8 +9,8 @@ import { sentence } from "./states";
 
 export interface SettingsDialogProps {
   settings: Settings;
-  /** The instructions that the conversation began with; empty: none. */
-  began: string;
+  /** The instructions that the conversation began with; empty: none; null: they are not read yet. */
+  began: string | null;
   /** Of a conversation that has not begun. */
   isNew: boolean;
   /** Resolves when they are kept; rejects with why not. */
@@ -21,7 +21,8 @@ export interface SettingsDialogProps {
 const EMPTY = formOf({ system: null, parameters: null }, "");
 
 /** What models are told in a conversation beside what is said in it. */
-export function SettingsDialog({ settings, began, isNew, save, close }: SettingsDialogProps) {
+export function SettingsDialog({ settings, began: known, isNew, save, close }: SettingsDialogProps) {
+  const began = known ?? "";
   const [form, setForm] = useState(() => formOf(settings, began));
   const [faults, setFaults] = useState<Faults>({});
   const [fault, setFault] = useState<string | null>(null);
@@ -74,7 +75,7 @@ export function SettingsDialog({ settings, began, isNew, save, close }: Settings
         <p class="muted small">{isNew ? "They hold for all that is said in the new chat" : "They hold for all that is said in this chat from now on, and for answers that are written again"}, on every device. What is left empty is as the provider has it.</p>
         <div class="field">
           <label for={`${id}-system`}>Instructions</label>
-          <textarea rows={4} placeholder="Answer in short sentences, with an example." {...field("system")} />
+          <textarea rows={4} placeholder={known === null ? "Those that the chat began with, if there were any. What is written here takes their place." : "Answer in short sentences, with an example."} {...field("system")} />
           {said("system", "What every model is told before all that is said: who it is, what for, and how it is to write")}
         </div>
         <div class="chat-settings-numbers">

@@ -72,8 +72,9 @@ export function Thread({ id, models, asked, choose }: ThreadProps) {
     follow.toEnd();
   };
   const { settings } = shown;
-  const began = places.find((place) => place.message.role === "system")?.message.text ?? "";
-  const instructions = settings.system ?? began;
+  // They are its first message, which may be among the older ones.
+  const began = places.find((place) => place.message.role === "system")?.message.text ?? (shown.older === null ? "" : null);
+  const instructions = settings.system ?? began ?? "";
   return (
     <>
       <ConversationHead conversation={shown} refresh={() => void feed.refresh()} />
