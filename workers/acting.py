@@ -114,7 +114,16 @@ class Acting:
             return heed(token, lease.policy, judged(act))
 
         return self.gating.outcome(
-            lease, declared, params, scope, token, emitter.redactor, heeding, emitter.depends_on, limited
+            lease,
+            declared,
+            params,
+            scope,
+            token,
+            emitter.redactor,
+            heeding,
+            emitter.depends_on,
+            limited,
+            lambda text: emitter.log(text, "warning"),
         )
 
     def _context(

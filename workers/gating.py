@@ -26,6 +26,7 @@ from schemas.json import JsonObject
 from schemas.statuses import RunKind, WaitReason
 
 _NOTHING = FlowSpec()
+UNASKED = "Valkey does not answer, so limits and breakers could not be asked; the step goes on without them\n"
 _LOCK_PAUSES_S = (0.1, 0.2, 0.5, 1.0)
 # Each success of a step that stood in line lets so many more go on that wait on its breaker: 1, 2, 4, 8 and so on.
 WAVE = 2
@@ -71,11 +72,13 @@ class Gating:
         act: Callable[[], Outcome],
         depends_on: Callable[[str], None] = lambda _name: None,
         limit: Callable[[float], None] = lambda _seconds: None,
+        tell: Callable[[str], None] = lambda _text: None,
     ) -> Outcome | Parked:
         """The outcome of `act` if every gate admits it; the gates that did learn how it went.
 
         `depends_on` is told the name of the breaker that the step goes by, if it has one; `limit` in how many seconds
-        from now the attempt must be over, where that is sooner than it knows.
+        from now the attempt must be over, where that is sooner than it knows; `tell` once, and before the next gate is
+        asked, that gates do not answer: people see the step standing still for as long as each of them is waited for.
         """
         if self._is_free(lease, declared):
             return act()
@@ -90,6 +93,8 @@ class Gating:
             for gate in self.gates:
                 verdict = gate.admit(request)
                 if isinstance(verdict, Admit):
+                    if verdict.unasked and not any(one.unasked for one in passed):
+                        tell(UNASKED)
                     passed.append(verdict)
                 else:
                     outcome = _kept_out(verdict, lease)

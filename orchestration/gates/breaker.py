@@ -48,7 +48,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Passed:
-    """A call may go through. `token` is told when it is reported; `probe`: it decides whether the breaker closes."""
+    """A call may go through. `token` is told when it is reported; `probe`: it decides whether the breaker closes.
+
+    Without a token nobody was asked, since the store is away.
+    """
 
     token: str
     probe: bool = False
@@ -142,7 +145,7 @@ class BreakerGate:
             if has_closed or (report == "ok" and request.came_from is not None):
                 self._wake(f"breaker:{spec.name}")
 
-        return Admit(settle)
+        return Admit(settle, unasked=not answer.token)
 
     def _wake(self, on: str) -> None:
         try:

@@ -53,10 +53,12 @@ class Admit:
 
     Where a later gate made the step wait, the outcome is a `Snoozed`.
     wakes: a line of which the next may go on once the step has run; None: nobody waits for its end.
+    unasked: the gate's own store did not answer, which may have taken a moment, so the step passes.
     """
 
     settle: Callable[[Outcome], None] = field(default=_nothing)
     wakes: str | None = None
+    unasked: bool = False
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ class RateLimitGate:
                 case _:
                     pass
 
-        return Admit(settle)
+        return Admit(settle, unasked=answer.rank is None)
 
 
 def pace_of(spec: RateLimitSpec) -> Pace:
