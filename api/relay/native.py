@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -27,6 +28,18 @@ class NativeThreads:
         """The result of `work(*values)`. Raises what `work` raises."""
         result: T = self._pool.apply(work, values)
         return result
+
+
+def log_from_native_threads() -> None:
+    """Let native threads write the log beside greenlets, once it was set up.
+
+    The locks of logging are gevent's by then. Taken by two native threads they can forget who waits, for ever.
+    Greenlets never change while the log is written, so locks of threads are right for both.
+    """
+    lock = get_original("_thread", "RLock")
+    vars(logging)["_lock"] = lock()
+    for handler in logging.getLogger().handlers:
+        handler.lock = lock()
 
 
 class NativeDatabase(Database):
