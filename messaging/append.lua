@@ -37,7 +37,8 @@ local function append(key, kind, lost, max_length, from, to)
         redis.call('EXPIRE', key, open_ttl)
     end
     -- Pushed, so that readers need not name all streams again for each thing they hear. The channel has the stream's name.
-    redis.call('PUBLISH', key, first .. '\n' .. table.concat(ARGV, '\n', from, to))
+    -- Where it may not be, by an ACL, they read what was appended a few seconds later.
+    redis.pcall('PUBLISH', key, first .. '\n' .. table.concat(ARGV, '\n', from, to))
     return id
 end
 

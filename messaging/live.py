@@ -41,8 +41,10 @@ class News:
             if known < 0:
                 return None
             return Batch(self.entries[known:], last) if known < len(self.entries) else Batch((), place)
+        if place == START or first.epoch < place.epoch:  # the second is late news of a stream that was begun anew since
+            return None
         # Begun anew: what the reader had is no part of it.
-        return None if place == START else Batch((), last, truncated=True)
+        return Batch((), last, truncated=True)
 
 
 class LiveEvents:
@@ -90,7 +92,11 @@ class LiveEvents:
             raise StreamUnavailable(f"Valkey cannot be heard: {error}") from error
         match said:
             case ["message", channel, text]:
-                return _news(channel.removeprefix(_CHANNEL), text)
+                run_id = channel.removeprefix(_CHANNEL)
+                try:
+                    return _news(run_id, text)
+                except ValueError:  # not ours: the stream says what there is
+                    return Followed(run_id)
             case ["subscribe", channel, _]:
                 return Followed(channel.removeprefix(_CHANNEL))
         return None
@@ -105,7 +111,8 @@ class LiveEvents:
         with self._writing:
             connection = self._connection
             try:
-                if connection is None:
+                # redis-py would connect again by itself, and follow nothing.
+                if connection is None or not connection.is_connected:
                     raise redis.ConnectionError("closed")
                 connection.send_command(*words, check_health=False)
             except (redis.RedisError, OSError) as error:
@@ -115,4 +122,6 @@ class LiveEvents:
 def _news(run_id: str, text: str) -> News:
     first, *events = text.split("\n")
     place = Position.parse(first)
+    if not events:
+        raise ValueError("a place without events")
     return News(run_id, tuple(Entry(Position(place.epoch, seq), event) for seq, event in enumerate(events, place.seq)))

@@ -32,9 +32,10 @@ class Hub:
         channel = self._channels.get(run_id)
         if channel is None:
             channel = self._channels[run_id] = Channel(run_id)
-            self._listener.add(channel)
         channel.watchers += 1
         try:
+            if channel.watchers == 1:
+                self._listener.add(channel)
             yield channel
         finally:
             channel.watchers -= 1

@@ -13,13 +13,14 @@ from gevent.event import Event
 from api.relay.channel import Channel
 from api.relay.greenlets import spawn_vital
 from messaging.live import ASK_EVERY_S, Followed, LiveEvents, News
-from messaging.reading import START, Batch, StreamReader
+from messaging.reading import LARGEST, START, Batch, StreamReader
 from orchestration.errors import StreamUnavailable
 from schemas.events import Position
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+BEYOND_ALL = Position(LARGEST, LARGEST)
 
 
 class Listener:
@@ -66,7 +67,8 @@ class Listener:
                         case News() as news:
                             self._take(news)
                         case Followed(run_id=run_id):
-                            self._fall_behind(run_id)
+                            # Beyond all that a read which is under way can find: what was missed before is read anew.
+                            self._fall_behind(run_id, BEYOND_ALL)
             except StreamUnavailable as error:
                 self._is_heard = False
                 self._set_away(error)
@@ -109,10 +111,13 @@ class Listener:
         places = {run_id: channel.head for run_id, channel in self._channels.items() if channel.head}
         with suppress(StreamUnavailable):
             self._live.ask()
+        for run_id, channel in self._channels.items():
+            if channel.head is None:
+                self._fall_behind(run_id)
         for run_id, end in self._ends(list(places)).items():
-            channel = self._channels.get(run_id)
+            found = self._channels.get(run_id)
             # Where it moved meanwhile it is well.
-            if channel is not None and channel.head == places[run_id] and end != channel.head:
+            if found is not None and found.head == places[run_id] and end != found.head:
                 self._fall_behind(run_id)
 
     def _read(self) -> None:
@@ -124,6 +129,8 @@ class Listener:
             if channel is None or run_id not in self._behind:
                 continue
             self._advance(channel, end)
+            if self._channels.get(run_id) is not channel:  # another has taken its place, and is behind itself
+                continue
             if not self._is_heard:  # what comes now is not told
                 return
             channel.set_read(True)

@@ -13,6 +13,7 @@ import gevent
 from gevent.event import Event
 
 from api.relay.channel import Channel
+from api.relay.greenlets import spawn_vital
 from api.relay.hub import Hub
 from api.relay.message_text import Edition, MessageText, Place
 from api.relay.native import NativeThreads
@@ -40,6 +41,8 @@ KNOWN_S = 15.0
 KEPT_MARKS = 5000
 # How many events are read for one who comes back from further behind; beyond, it is told the whole text.
 EVENTS_BACK = 2000
+# Readers are told so often in any case: they wait without a limit.
+TELL_EVERY_S = 5.0
 # How events begin, see schemas/events.py; others are not parsed.
 _KINDS = (EventType.TEXT, EventType.STEP, EventType.PROGRESS, EventType.NOTICE, EventType.RUN)
 KINDS = tuple(f'{{"type":"{kind}"' for kind in _KINDS)
@@ -76,7 +79,7 @@ class MessageFeed:
         self._marks: deque[tuple[int, int]] = deque(maxlen=KEPT_MARKS)
         self._greenlet = gevent.spawn(self._run)
         # Whatever ended it, who waits is to look.
-        self._greenlet.link(lambda _: self._tell())
+        self._greenlet.link(lambda _: self.tell())
 
     def wait_known(self) -> None:
         """Wait until the message was read. Raises: UnknownMessage; StoreUnavailable, also where that takes long."""
@@ -163,7 +166,7 @@ class MessageFeed:
         self._message = stored
         self.text.become(stored["text"], _edition(stored))
         self._begin(None)
-        self._tell()
+        self.tell()
 
     def _follow_run(self) -> None:
         """Follow it until it has ended, or is not there."""
@@ -203,7 +206,7 @@ class MessageFeed:
             if self._error is None:
                 log.info("message not read: %s", error)
             self._error = error
-            self._tell()
+            self.tell()
             return None
         self._error = None
         return stored
@@ -241,7 +244,7 @@ class MessageFeed:
             place = place or self.position
         if self._is_whole:
             self._begin(place)
-        self._tell()
+        self.tell()
         return place
 
     def _catch_up(self, run_id: str, end: Sequence[Entry], stored: JsonObject, edition: Edition) -> bool:
@@ -282,7 +285,7 @@ class MessageFeed:
                     look = not self._take(event, entry.position) or look
             if self._is_whole:
                 self.position = batch.position
-            self._tell()
+            self.tell()
             if look or monotonic() - heard_at > LOOK_AT_MOST_S:
                 return heard
 
@@ -335,7 +338,7 @@ class MessageFeed:
         if self.position is None:
             self._begin(place)
         self.is_ended = True
-        self._tell()
+        self.tell()
 
     def _offsets(self, after: Position, until: Position) -> list[int] | None:
         """From where events between two places changed the text; None when they are not all there."""
@@ -356,7 +359,8 @@ class MessageFeed:
             after = batch.position
         return found
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Wake who reads."""
         told, self.changed = self.changed, Event()
         told.set()
 
@@ -369,6 +373,9 @@ class MessageFeeds:
         self._hub = hub
         self._threads = threads
         self._feeds: dict[str, MessageFeed] = {}
+        # Also those of which another has taken the place, for as long as they are read.
+        self._read: set[MessageFeed] = set()
+        self._telling = False
 
     @contextmanager
     def watch(self, message_id: str, *, run_id: str | None = None) -> Iterator[MessageFeed]:
@@ -382,15 +389,27 @@ class MessageFeeds:
                 message_id, run_id, self._hub, self.conversations, self._threads
             )
         feed.watchers += 1
+        self._read.add(feed)
+        if not self._telling:
+            self._telling = True
+            spawn_vital(self._tell_all)
         try:
             feed.wait_known()
             yield feed
         finally:
             feed.watchers -= 1
             if not feed.watchers:
+                self._read.discard(feed)
                 if self._feeds.get(message_id) is feed:
                     del self._feeds[message_id]
                 feed.stop()
+
+    def _tell_all(self) -> None:
+        """Wake who reads, whatever keeps a feed from it: they look whether their client is still there."""
+        while True:
+            gevent.sleep(TELL_EVERY_S)
+            for feed in list(self._read):
+                feed.tell()
 
     @property
     def followed(self) -> int:

@@ -79,7 +79,7 @@ class Steady:
                     raise Replaced
             if is_ended:
                 return
-            # Without a limit, which would cost as much as all else here: a feed tells every few seconds in any case.
+            # Without a limit, which would cost as much as all else here: feeds tell every few seconds in any case.
             changed.wait()
             if monotonic() >= beat_at:
                 yield None

@@ -147,6 +147,7 @@ class Asking:
     def _read(self, answer: Answer) -> Iterator[str]:
         reader, wire = self._reader, self.wire
         has_thought = False
+        tail: float | None = None
         for data in answer.pieces():
             self._raise_if_cut()
             alive = False
@@ -155,10 +156,15 @@ class Asking:
                 if text or (reader.thinking and not has_thought):
                     has_thought = has_thought or not text
                     yield text
+            # Each of the first two once: what still comes must not keep an answer that has ended.
             if reader.ended:
-                wire.expect_within(DRAIN_S)
+                if tail != DRAIN_S:
+                    tail = DRAIN_S
+                    wire.expect_within(DRAIN_S)
             elif reader.finish_reason is not None:
-                wire.expect_within(TAIL_S)
+                if tail is None:
+                    tail = TAIL_S
+                    wire.expect_within(TAIL_S)
             elif alive:
                 wire.expect_within(self._spec.idle_s)
         self._raise_if_cut()
@@ -181,6 +187,8 @@ class Asking:
 
     def _not_reached(self, error: Exception) -> Exception:
         self._raise_if_cut()
+        if isinstance(error, httpcore2.LocalProtocolError):  # whose words hold the key
+            return self._failures.unsendable()
         if isinstance(error, httpcore2.ConnectTimeout):
             return self._failures.timeout(f"no connection within {self._spec.connect_s:g} s")
         if isinstance(error, httpcore2.TimeoutException):

@@ -84,6 +84,13 @@ class Failures:
         """No connection, or one that broke before there was an answer."""
         return Retryable(self.redactor.text(f"{self.who}: cannot be reached: {reason}"), code="model.unavailable")
 
+    def unsendable(self) -> Permanent:
+        """HTTP has no such header: the key has a character that none may have."""
+        return Permanent(
+            f"{self.who}: the key cannot be sent: it has a line break or another character that is no part of a key",
+            code="model.unauthorized",
+        )
+
     def timeout(self, waited_for: str) -> Retryable:
         """Something took longer than it may."""
         return Retryable(f"{self.who}: {waited_for}", code="model.timeout")

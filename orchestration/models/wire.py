@@ -7,6 +7,7 @@ of chunks, which would cost more to be taken apart by `h11` than to be understoo
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 import re
 import select
@@ -140,7 +141,11 @@ class Connections:
         url = httpcore2.URL(scheme=scheme, host=host, port=port, target=(self._path + path).encode())
         limits = {"timeout": {"connect": self._connect_s}}
         request = httpcore2.Request(b"POST", url, headers=headers, content=body, extensions=limits)
-        return Answer(self._pool.handle_request(request))
+        answer = self._pool.handle_request(request)
+        if answer.status == 101:
+            answer.close()
+            raise RemoteProtocolError("it changes to a protocol that nobody asked for")
+        return Answer(answer)
 
     def close(self) -> None:
         """Close all connections."""
@@ -191,8 +196,9 @@ class Answer:
                 raise RemoteProtocolError(str(error)) from None
             if data:
                 yield data
-        self._connection.put_back(LAST_CHUNK + reader.rest)
-        yield from self._rest()
+        if not reader.rest:  # what comes unasked would be taken for the next answer: that connection is not kept
+            self._connection.put_back(LAST_CHUNK)
+            yield from self._rest()
 
     def _rest(self) -> Iterator[bytes]:
         assert isinstance(self._answer.stream, Iterable)
@@ -217,13 +223,16 @@ class _Backend(NetworkBackend):
         for left, (family, kind, protocol, _, address) in zip(
             range(len(addresses) - 1, -1, -1), addresses, strict=True
         ):
-            connection = socket.socket(family, kind, protocol)
             try:
-                _connect(connection, address, wire, until)
-            except (OSError, ConnectTimeout) as error:
-                connection.close()
-                if not left or wire.is_cut or isinstance(error, ConnectTimeout):
-                    raise error if isinstance(error, ConnectTimeout) else ConnectError(error.strerror) from None
+                connection = socket.socket(family, kind, protocol)
+                try:
+                    _connect(connection, address, wire, until)
+                except BaseException:
+                    connection.close()
+                    raise
+            except OSError as error:
+                if not left or wire.is_cut:
+                    raise ConnectError(error.strerror) from None
             else:
                 return _Stream(connection, wire)
         raise ConnectError("the name has no address")
@@ -233,8 +242,12 @@ def _connect(connection: socket.socket, address: Any, wire: Wire, until: float) 
     """Connect, looking every now and then whether the wire was cut meanwhile."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setblocking(False)
-    connection.connect_ex(address)
-    while not select.select((), (connection,), (), CUT_LOOK_S)[1]:
+    code = connection.connect_ex(address)
+    if code not in (0, errno.EINPROGRESS):
+        raise OSError(code, os.strerror(code))
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    while not poll.poll(CUT_LOOK_S * 1000):
         if wire.is_cut:
             raise ConnectError("cut")
         if time.monotonic() > until:
@@ -279,6 +292,8 @@ class _Stream(NetworkStream):
         self._ahead = data + self._ahead
 
     def _received(self, max_bytes: int) -> bytes:
+        if self._wire.is_over:  # there may always be something to read
+            raise ReadTimeout("the latest end has come")
         try:
             # Setting a limit is a system call, which gives the interpreter away to 200 other threads: so it is set for
             # many reads, which may then wait a tenth longer.
@@ -320,7 +335,11 @@ class _Stream(NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> NetworkStream:
         # Wrapping moves the descriptor to another object, in the midst of which it could not be cut; a copy can.
-        copy = self._socket.dup()
+        try:
+            copy = self._socket.dup()
+        except OSError as error:
+            self.close()
+            raise ConnectError(error.strerror) from None
         self._wire.take(copy)
         try:
             self._socket.settimeout(self._wire.left_s(timeout))

@@ -171,6 +171,17 @@ def test_a_wrong_key_is_told_and_a_missing_one_is_not_sent(model_server):
     registry.close()
 
 
+def test_a_key_that_no_header_may_have_is_never_told(model_server):
+    key = "sk-with\x0ba-control-character"
+    registry = ModelRegistry({"peer": {"base_url": model_server.base_url, "secret": "peer"}})
+    model, name = registry.find("peer/words", lambda _name, host=None: key)
+    with pytest.raises(Permanent) as failed:
+        list(model.stream(ModelRequest(name, ASKED), lambda _: None))
+    assert failed.value.code == "model.unauthorized"
+    assert "control-character" not in failed.value.reason + str(failed.value.details)
+    registry.close()
+
+
 def test_what_the_environment_says_of_openai_goes_to_nobody(asker, model_server, monkeypatch):
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "leak-of-the-environment")

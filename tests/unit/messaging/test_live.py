@@ -46,6 +46,6 @@ def test_what_follows_a_place(place: Position, found: Batch) -> None:
     assert told(7, 1, 2).behind(place) == found
 
 
-@pytest.mark.parametrize("place", [START, Position(7, 3)])
+@pytest.mark.parametrize("place", [START, Position(7, 3), Position(8, 1)])
 def test_where_something_before_it_is_missing_the_stream_has_to_be_read(place: Position) -> None:
     assert told(7, 5, 2).behind(place) is None
