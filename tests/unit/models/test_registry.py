@@ -69,7 +69,8 @@ def test_the_list_has_what_can_be_named_with_labels():
     assert not any(name.startswith("local/") for name in shown)
 
 
-def test_the_default_is_that_of_the_settings_or_the_first_listed():
+def test_the_default_is_that_of_the_settings_or_the_first_listed(monkeypatch):
+    monkeypatch.setattr("orchestration.models.pipes._pipes", {})  # other tests declare some
     assert ModelRegistry(PROVIDERS, default="local/x").default == "local/x"
     assert ModelRegistry(PROVIDERS).default == "openai/gpt-5"
     with pytest.raises(InvalidChat, match="no default model"):
