@@ -93,7 +93,7 @@ def test_an_admin_sees_an_open_breaker_and_resets_it(site: Site, visit: Visit, a
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("The step that waits on it goes on.")
     dialog.get_by_role("button", name="Reset").click()
-    expect(page.locator(".notice")).to_contain_text("The breaker agent-of-admins was reset.")
+    expect(page.locator(".notice", has_text="The breaker agent-of-admins was reset.")).to_be_visible()
     expect(breaker).to_contain_text("closed")
     site.wait(run_id, "completed")
 
